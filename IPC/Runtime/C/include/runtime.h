@@ -1,0 +1,9 @@
+// The assembly of the user-mode runtime: start-up and the memory functions that compilers expect.
+#ifndef APUS_RUNTIME_H
+#define APUS_RUNTIME_H
+#include <stddef.h>
+void *memcpy(void *restrict to, const void *restrict from, size_t count);
+void *memmove(void *to, const void *from, size_t count);
+void *memset(void *to, int byte, size_t count);
+int memcmp(const void *a, const void *b, size_t count);
+#endif

@@ -1,0 +1,62 @@
+import IPC
+
+/// The registers of a thread as the kernel core sees them. The entry code saves them here before it calls the
+/// core, and loads them from here; nothing of a message is ever in user memory.
+public protocol ThreadContext: BitwiseCopyable {
+  /// Registers of a thread that has never run: all zero but these two.
+  init(entry: UInt64, stack: UInt64)
+
+  /// The trap's arguments: see `TrapOperation`.
+  var operation: UInt64 { get }
+  var destination: Endpoint { get }
+  var source: Endpoint { get }
+  var deadline: UInt64 { get }
+  var message: Message { get set }
+
+  /// What the trap returns: 0 or a negated errno, and `Delivery.Flags`. Leaves the message alone.
+  mutating func setResult(status: Int64, flags: UInt64)
+
+  var instruction: UInt64 { get }
+  var stack: UInt64 { get }
+
+  /// Bytes of a saved context on a user stack (`Kernel.Signal`), a multiple of 16.
+  static var signalFrameSize: Int { get }
+  /// Writes the frame: this context, `mask`, `signal`, and makes the context run `handler(signal)` with the
+  /// frame's address as stack (return address slot: `restorer`).
+  mutating func enterSignal(_ frame: UnsafeMutableRawPointer, at address: UInt64, signal: UInt32, handler: UInt64, restorer: UInt64, mask: UInt64)
+  /// Takes over a frame as the user left it: any bytes. Privileged flags, segments and non-canonical addresses
+  /// are sanitised or refused (M-E6). Returns the mask, nil if refused (then nothing has changed).
+  mutating func leaveSignal(_ frame: UnsafeRawPointer) -> UInt64?
+}
+
+/// What the kernel core needs from below. Metal implements it in `Arch/X86_64`, tests in `Arch/Simulated`.
+public protocol Machine: ~Copyable {
+  associatedtype Context: ThreadContext
+
+  /// The byte at a physical address, through the linear map. Valid for RAM only.
+  func memory(at physical: UInt64) -> UnsafeMutableRawPointer
+  /// Whether `length` bytes from `physical` are RAM.
+  func isMemory(_ physical: UInt64, length: UInt64) -> Bool
+
+  /// Nanoseconds since boot.
+  var now: UInt64 { get }
+  /// One timer: `Core.timer()` is called at or after `deadline`; `UInt64.max` switches it off.
+  mutating func setTimer(_ deadline: UInt64)
+
+  mutating func prepareRoot(_ root: UInt64)
+  mutating func flush(root: UInt64, address: UInt64, count: UInt64)
+
+  mutating func maskLine(_ line: Int)
+  mutating func unmaskLine(_ line: Int)
+  mutating func readPort(_ port: UInt16, width: UInt32) -> UInt32
+  mutating func writePort(_ port: UInt16, width: UInt32, value: UInt32)
+
+  /// FPU state, which the machine keeps per slot: made new, or copied by fork.
+  mutating func resetExtendedState(slot: Int)
+  mutating func copyExtendedState(from: Int, to: Int)
+
+  mutating func log(_ bytes: UnsafeRawBufferPointer)
+  mutating func shutdown(status: UInt64)
+  /// The kernel cannot go on: `vital` is dead, or an invariant is broken.
+  mutating func panic(_ reason: StaticString) -> Never
+}

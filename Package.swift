@@ -1,0 +1,93 @@
+// swift-tools-version: 6.2
+// One manifest for both worlds. Plain `swift build` makes the libraries, tools and tests for Linux;
+// `METAL=x86_64 swift build -c release --triple x86_64-unknown-none-elf --scratch-path .build/metal`
+// makes the kernel, the servers and the programs as Embedded Swift. `Tools/apus` does both.
+import PackageDescription
+
+let metal = Context.environment["METAL"]
+
+// MARK: Settings
+
+/// Reasons for each flag: Microkernel/README.md.
+let embedded: [SwiftSetting] = metal == nil ? [
+  .treatWarning("EmbeddedRestrictions", as: .error),
+  .unsafeFlags(["-enforce-exclusivity=unchecked"]),
+] : [
+  .enableExperimentalFeature("Embedded"), .enableExperimentalFeature("Extern"), .enableExperimentalFeature("Volatile"),
+  .unsafeFlags([
+    "-parse-as-library", "-enforce-exclusivity=unchecked", "-Xcc", "-ffreestanding", "-Xcc", "-mno-red-zone",
+    "-Xfrontend", "-function-sections", "-Xfrontend", "-disable-stack-protector",
+  ]),
+]
+/// For code that runs in ring 0: no SSE registers; the kernel itself also allocates nothing.
+let ring0: [SwiftSetting] = metal == nil ? [] : [.unsafeFlags(["-Xcc", "-mno-sse"])]
+let noAllocations: [SwiftSetting] = metal == nil ? [] : [.unsafeFlags(["-no-allocations"])]
+let freestandingC: [CSetting] = metal == nil ? [] : [.unsafeFlags(["-ffreestanding", "-fno-builtin", "-mno-red-zone", "-mno-sse"])]
+
+func elf(_ script: String) -> [LinkerSetting] {
+  [.unsafeFlags([
+    "-use-ld=lld", "-nostartfiles", "-Xclang-linker", "-nostdlib", "-Xclang-linker", "-static", "-Xlinker", "--gc-sections",
+    "-Xlinker", "--build-id=none", "-Xlinker", "-z", "-Xlinker", "max-page-size=4096",
+    "-Xlinker", "-T", "-Xlinker", "\(Context.packageDirectory)/Boot/Start/x86_64/\(script)",
+  ])]
+}
+
+/// A library that builds for both worlds.
+func library(_ name: String, _ path: String, _ dependencies: [Target.Dependency] = [], _ settings: [SwiftSetting] = []) -> Target {
+  .target(name: name, dependencies: dependencies, path: path, swiftSettings: embedded + settings)
+}
+
+/// A server's or driver's Main: an ELF file of the boot archive. Metal only.
+func server(_ name: String, _ path: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .executableTarget(
+    name: name, dependencies: dependencies + ["IPC", "Protocols", "ServerKit", "Trap", "Runtime"], path: path,
+    swiftSettings: embedded, linkerSettings: elf("user.ld"))
+}
+
+/// A program: `Userland/Bin/<name>`, an ELF file called `bin-<name>`. Metal only.
+func program(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .executableTarget(
+    name: "bin-\(name)", dependencies: dependencies + ["IPC", "Protocols", "POSIX", "Trap", "Runtime"], path: "Userland/Bin/\(name)",
+    swiftSettings: embedded, linkerSettings: elf("user.ld"))
+}
+
+/// Tests of a library, on Linux.
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(name: "\(name)Tests", dependencies: dependencies, path: "Tests/\(name)Tests", swiftSettings: [.unsafeFlags(["-enforce-exclusivity=unchecked"])])
+}
+
+// MARK: What both sides of a boundary agree on, and the logic of every part
+
+var targets: [Target] = [
+  library("IPC", "IPC/Message"),
+  library("Protocols", "IPC/Protocols", ["IPC"]),
+  library("PageTable", "IPC/PageTable"),
+  library("Executable", "IPC/Executable"),
+  library("BootImage", "Boot/Image", ["IPC", "Protocols"]),
+  library("KernelCore", "Microkernel/Core", ["IPC", "Protocols", "PageTable"], ring0 + noAllocations),
+  library("ServerKit", "Servers/Kit", ["IPC", "Protocols"]),
+]
+
+// MARK: Metal: the kernel, the servers and the programs
+
+if metal != nil {
+  targets += [
+    .target(name: "CTrap", path: "IPC/Trap/C"),
+    library("Trap", "IPC/Trap/Metal", ["IPC", "CTrap"]),
+    .target(name: "CRuntime", path: "IPC/Runtime/C", cSettings: freestandingC),
+    library("Runtime", "IPC/Runtime/Swift", ["CRuntime", "IPC", "Protocols", "Trap"]),
+  ]
+}
+
+// MARK: Linux: tools and tests
+
+if metal == nil {
+  targets += [
+  ]
+}
+
+let package = Package(
+  name: "Apus",
+  dependencies: [.package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")],
+  targets: targets,
+  swiftLanguageModes: [.v6])
