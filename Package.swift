@@ -83,6 +83,10 @@ if metal != nil {
 
 if metal == nil {
   targets += [
+    tests("IPC", ["IPC", "Protocols"]),
+    tests("Executable", ["Executable", "PageTable"]),
+    tests("BootImage", ["BootImage", "IPC", "Protocols"]),
+    tests("ServerKit", ["ServerKit", "IPC", "Protocols"]),
   ]
 }
 
