@@ -66,6 +66,7 @@ var targets: [Target] = [
   library("BootImage", "Boot/Image", ["IPC", "Protocols"]),
   library("KernelCore", "Microkernel/Core", ["IPC", "Protocols", "PageTable"], ring0 + noAllocations),
   library("ServerKit", "Servers/Kit", ["IPC", "Protocols"]),
+  library("RSServer", "Servers/RS/Logic", ["IPC", "Protocols", "BootImage", "ServerKit"]),
 ]
 
 // MARK: Metal: the kernel, the servers and the programs
@@ -76,6 +77,7 @@ if metal != nil {
     library("Trap", "IPC/Trap/Metal", ["IPC", "CTrap"]),
     .target(name: "CRuntime", path: "IPC/Runtime/C", cSettings: freestandingC),
     library("Runtime", "IPC/Runtime/Swift", ["CRuntime", "IPC", "Protocols", "Trap"]),
+    server("rs", "Servers/RS/Main", ["RSServer"]),
   ]
 }
 

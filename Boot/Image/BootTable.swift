@@ -17,6 +17,8 @@ public struct BootEntry: BitwiseCopyable {
   public var ports: (PortRange, PortRange, PortRange, PortRange) = (.none, .none, .none, .none)
   /// Device memory that it may map; length 0 for none.
   public var memory = PhysicalRange(base: 0, length: 0)
+  /// False: only `service up` starts it.
+  public var autostart = true
 
   public enum Kind: BitwiseCopyable {
     /// Started by the kernel (VM) or by VM (RS); RS gives it its privileges but not its life.

@@ -278,7 +278,8 @@ public enum Kernel {
   }
 
   /// Ends a thread: grants, lines, alarms, async messages are gone, everybody who waits for it gets
-  /// `.deadEndpoint`, the generation is bumped. VM only.
+  /// `.deadEndpoint`, the generation is bumped; but not that of a service slot, whose name always means the same
+  /// service (`service down`, later `up`). VM only.
   public struct ThreadDestroy: Call {
     public static var number: Int32 { Number.threadDestroy.rawValue }
     public var thread: Endpoint

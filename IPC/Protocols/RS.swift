@@ -101,6 +101,8 @@ public enum RS {
     public static var number: Int32 { Number.shutdown.rawValue }
     public var status: UInt64
     public init(status: UInt64) { self.status = status }
+    /// RS's own status when a service died without which the system cannot live (EX_SOFTWARE).
+    @inlinable public static var vitalDied: UInt64 { 70 }
   }
 }
 

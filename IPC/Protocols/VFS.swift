@@ -458,7 +458,8 @@ public enum VFS {
   }
 
   /// From RS: a service started or came back; VFS repeats what it had asked of its old life, in the order
-  /// that M-F4 demands. Not answered.
+  /// that M-F4 demands. Also sent when a service is down or given up: then repeating fails with `.deadEndpoint`,
+  /// which is how those who wait get their error. Not answered.
   public struct ServiceUp: Call {
     public static var number: Int32 { Number.serviceUp.rawValue }
     public var service: Endpoint

@@ -31,16 +31,7 @@ extension Transport {
 
   /// Text for the kernel's debug console.
   public mutating func log(_ text: StaticString) {
-    text.withUTF8Buffer { bytes in
-      var start = 0
-      while start < bytes.count {
-        let count = min(48, bytes.count - start)
-        var words: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0, 0)
-        withUnsafeMutableBytes(of: &words) { $0.copyMemory(from: UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(bytes)[start..<start + count])) }
-        _ = kernel(Message(Kernel.Log(count: UInt64(count), text: words)))
-        start += count
-      }
-    }
+    text.withUTF8Buffer { log(UnsafeRawBufferPointer($0)) }
   }
 }
 
