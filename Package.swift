@@ -89,6 +89,9 @@ if metal == nil {
     tests("Executable", ["Executable", "PageTable"]),
     tests("BootImage", ["BootImage", "IPC", "Protocols"]),
     tests("ServerKit", ["ServerKit", "IPC", "Protocols"]),
+    .target(name: "ToolKit", dependencies: ["BootImage"], path: "Tools/Kit", exclude: ["README.md"]),
+    .executableTarget(
+      name: "apus", dependencies: ["ToolKit", .product(name: "ArgumentParser", package: "swift-argument-parser")], path: "Tools/Apus"),
   ]
 }
 

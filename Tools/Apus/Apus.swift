@@ -1,0 +1,22 @@
+import ArgumentParser
+import Foundation
+import ToolKit
+
+@main struct Apus: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "apus",
+    abstract: "Builds, boots and tests Apus, a self-healing microkernel operating system.",
+    discussion: """
+      EXAMPLES
+        apus boot                           a shell on the terminal; Ctrl-A x ends the machine
+        echo 'ps' | apus boot               runs shell commands, ends with the shell's status
+        apus boot --iso --cpu qemu64        by GRUB, on the plainest processor
+        apus test --fast                    unit tests only
+        apus drill disk-driver-dies         kills the disk driver 200 times under a workload
+        apus bench ipc-roundtrip null-call  guest instructions, beside the figures of others
+      """,
+    subcommands: [Boot.self, ImageCommand.self, Symbolize.self, Clean.self])
+}
+
+/// Progress and complaints, on standard error: standard output holds results only.
+func say(_ text: String) { FileHandle.standardError.write(Data("apus: \(text)\n".utf8)) }

@@ -1,0 +1,25 @@
+/// Runs shell commands in a machine without a terminal: the word `batch` on the kernel's command line makes `init`
+/// start a shell that neither prompts nor echoes and the machine end with its status.
+public struct Batch {
+  public static let word = "batch"
+  /// What `init` says on the kernel's log when the shell is there to read.
+  public static let ready = "init: shell"
+
+  public struct Result {
+    public var ending: Ending
+    public var output: String
+    public var log: String
+  }
+
+  /// Feeds `script` to the shell and then Ctrl-D. `listener` gets the output as it comes.
+  public static func run(_ machine: Machine, script: String, seconds: Int, listener: (([UInt8]) -> Void)? = nil) throws -> Result {
+    let session = try Session(machine, seconds: seconds)
+    session.listener = listener
+    if session.expectInLog(ready) {
+      session.type(script.hasSuffix("\n") || script.isEmpty ? script : script + "\n")
+      session.type("\u{4}")
+    }
+    let ending = session.end()
+    return Result(ending: ending, output: session.text, log: session.log)
+  }
+}

@@ -1,0 +1,41 @@
+/// What the tools read in the kernel's log. The formats are the system's own: see the README of this folder.
+public enum KernelLog {
+  /// `shutdown: status N`: the exit status that the machine was ended with.
+  public static func shutdownStatus(_ log: String) -> Int? {
+    var found: Int?
+    for line in log.split(whereSeparator: \.isNewline) {
+      guard let range = line.firstRange(of: "shutdown: status ") else { continue }
+      found = Int(line[range.upperBound...].prefix(while: \.isNumber))
+    }
+    return found
+  }
+
+  /// From the line with `panic` on, empty if there is none.
+  public static func panic(_ log: String) -> [String] {
+    let lines = log.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).map(String.init)
+    guard let start = lines.firstIndex(where: { $0.lowercased().contains("panic") }) else { return [] }
+    return Array(lines[start...].prefix(60))
+  }
+
+  /// A service's death and return: `RS: <name> restarted (<cause>) recovery <ns> ns count <n>`.
+  public struct Restart: Equatable, Sendable {
+    public var service, cause: String
+    public var recovery: Int
+    public var count: Int
+    public init(service: String, cause: String, recovery: Int, count: Int) {
+      self.service = service
+      self.cause = cause
+      self.recovery = recovery
+      self.count = count
+    }
+  }
+
+  public static func restarts(_ log: String) -> [Restart] {
+    log.split(whereSeparator: \.isNewline).compactMap { line in
+      guard let match = line.firstMatch(of: #/RS: (\S+) restarted \(([^)]*)\) recovery (\d+) ns count (\d+)/#),
+        let recovery = Int(match.3), let count = Int(match.4)
+      else { return nil }
+      return Restart(service: String(match.1), cause: String(match.2), recovery: recovery, count: count)
+    }
+  }
+}

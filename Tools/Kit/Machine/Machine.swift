@@ -1,0 +1,86 @@
+/// A QEMU machine: what it has, and the command line that says so.
+public struct Machine: Sendable {
+  public enum Disk: Sendable, Equatable {
+    case none
+    /// Writes stay in the file.
+    case file(String)
+    /// Writes are forgotten at the end.
+    case copyOnWrite(String)
+  }
+
+  public enum Serial: Sendable {
+    /// The user's terminal, with QEMU's escape: Ctrl-A x ends the machine.
+    case terminal
+    /// Our pipes.
+    case pipes
+  }
+
+  public enum Media: Sendable, Equatable {
+    /// `-kernel`, by the PVH protocol.
+    case direct(kernel: String, archive: String)
+    /// GRUB from a CD. The command line is inside it.
+    case iso(String)
+  }
+
+  public var media: Media
+  public var cpu = "max"
+  /// MiB.
+  public var memory = 256
+  public var disk: Disk
+  /// The kernel's command line, for `Media.direct`.
+  public var words: [String] = []
+  public var serial = Serial.pipes
+  /// Where the kernel's log goes (debug console, port 0xE9).
+  public var log: String
+  /// One guest instruction is one nanosecond and one tick of the TSC, and every run is the same.
+  public var counted = false
+  public var seed = 1
+  /// Waits for a debugger on TCP port 1234.
+  public var gdb = false
+
+  public init(media: Media, disk: Disk, log: String) {
+    self.media = media
+    self.disk = disk
+    self.log = log
+  }
+
+  public var commandLine: [String] {
+    var line = ["qemu-system-x86_64", "-M", "pc", "-accel", "tcg"]
+    if counted {
+      line += ["-icount", "shift=0,sleep=off", "-seed", "\(seed)", "-rtc", "base=2024-01-01,clock=vm"]
+    }
+    line += ["-cpu", cpu, "-smp", "1", "-m", "\(memory)", "-display", "none", "-no-reboot", "-nodefaults"]
+    line += ["-serial", serial.isTerminal ? "mon:stdio" : "stdio", "-debugcon", "file:\(log)"]
+    line += ["-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"]
+    switch media {
+    case .direct(let kernel, let archive):
+      line += ["-kernel", kernel, "-initrd", archive]
+      if !words.isEmpty { line += ["-append", words.joined(separator: " ")] }
+    case .iso(let file):
+      line += ["-drive", "file=\(quoted(file)),format=raw,if=none,media=cdrom,readonly=on,id=cd0", "-device", "ide-cd,drive=cd0", "-boot", "d"]
+    }
+    switch disk {
+    case .none: break
+    case .file(let path): line += drive(path, "")
+    case .copyOnWrite(let path): line += drive(path, ",snapshot=on")
+    }
+    if gdb { line += ["-S", "-gdb", "tcp::1234"] }
+    return line
+  }
+
+  private func drive(_ path: String, _ options: String) -> [String] {
+    ["-drive", "file=\(quoted(path)),format=raw,if=none,id=hd0\(options)", "-device", "virtio-blk-pci,drive=hd0"]
+  }
+
+  /// QEMU's option lists write a comma twice.
+  private func quoted(_ path: String) -> String { path.split(separator: ",", omittingEmptySubsequences: false).joined(separator: ",,") }
+}
+
+extension Machine.Serial {
+  var isTerminal: Bool {
+    switch self {
+    case .terminal: true
+    case .pipes: false
+    }
+  }
+}
