@@ -53,7 +53,10 @@ public enum Block {
 }
 
 /// What a character driver answers; VFS asks by `sendAsync` with a token, answers may take for ever. After a
-/// restart VFS asks again what had no answer.
+/// restart VFS opens again what was open, then asks again what had no answer, with the same tokens. A request
+/// may so reach a driver twice: one with the token of a request that waits is that request, not another; and
+/// bytes leave the driver's buffers only when the copy into the grant has succeeded (a repeated request's
+/// grant is revoked).
 public enum Char {
   public enum Number: Int32, CaseIterable { case open = 0x600, close, read, write, control, cancel }
 

@@ -5,7 +5,7 @@ public enum PM {
   public enum Number: Int32, CaseIterable {
     case fork = 0x200, exec, exit, waitPID, kill, signalAction, signalReturn, signalMask, pause
     case identity, setProcessGroup, times, sleep, alarm
-    case adopt, signalGroup, processInformation, endpointOf
+    case adopt, signalGroup, processInformation, endpointOf, signalProcess
   }
 
   /// fork(2): the child's process id to the parent, 0 to the child.
@@ -203,6 +203,18 @@ public enum PM {
     public var signal: UInt32
     public init(group: Int32, signal: UInt32) {
       self.group = group
+      self.signal = signal
+    }
+  }
+
+  /// A signal that a server found due for one process: SIGPIPE (13) from VFS, sent before the failed write is
+  /// answered. Asynchronous, not answered; a process that is gone is no error. From VFS only.
+  public struct SignalProcess: Call {
+    public static var number: Int32 { Number.signalProcess.rawValue }
+    public var process: Endpoint
+    public var signal: UInt32
+    public init(process: Endpoint, signal: UInt32) {
+      self.process = process
       self.signal = signal
     }
   }
