@@ -69,6 +69,12 @@ var targets: [Target] = [
   library("RSServer", "Servers/RS/Logic", ["IPC", "Protocols", "BootImage", "ServerKit"]),
 ]
 
+// Userland: the POSIX library, and what programs do, as libraries that also run on Linux.
+targets += [
+  library("POSIX", "Userland/POSIX/Swift", ["IPC", "Protocols"] + (metal == nil ? [] : ["Trap", "CPOSIX"])),
+  library("Programs", "Userland/Programs", ["IPC", "Protocols", "POSIX"]),
+]
+
 // MARK: Metal: the kernel, the servers and the programs
 
 if metal != nil {
@@ -79,6 +85,13 @@ if metal != nil {
     library("Runtime", "IPC/Runtime/Swift", ["CRuntime", "IPC", "Protocols", "Trap"]),
     server("rs", "Servers/RS/Main", ["RSServer"]),
   ]
+}
+
+// The programs of /bin. Each is one page that calls its function in `Programs` (or `Shell`).
+let programs = ["ls", "cat", "echo", "uname"]
+if metal != nil {
+  targets += [.target(name: "CPOSIX", path: "Userland/POSIX/C", cSettings: freestandingC)]
+  targets += programs.map { program($0, ["Programs"]) }
 }
 
 // MARK: Linux: tools and tests
