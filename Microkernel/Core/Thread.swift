@@ -1,0 +1,150 @@
+import IPC
+import Protocols
+
+/// One row of the thread table. The machine's entry code saves the registers of the thread that traps into
+/// `context`, which therefore comes first; nothing else here is the machine's business but `root`.
+///
+/// A thread hangs in at most one queue at a time: a ready queue, the free list, or one of the two queues of the peer that
+/// it waits for (`callers`: has not been heard yet; `waiters`: waits for an answer, or for a message from just this peer).
+/// So when a peer dies, all who wait for it are found without looking at anybody else.
+public struct Thread<Context: ThreadContext>: BitwiseCopyable {
+  public typealias Pointer = UnsafeMutablePointer<Thread<Context>>
+
+  public var context: Context
+  /// Physical address of the top page table.
+  public internal(set) var root: UInt64 = 0
+  /// Slot and generation; also kept while the slot is free, for the next life.
+  public internal(set) var endpoint: Endpoint
+  /// VM's name of the space.
+  public internal(set) var space: UInt32 = 0
+
+  var state = ThreadState.free
+  var holds = Hold.none
+  /// Why it waits, if it is `sending` or `waiting`.
+  var purpose = Purpose.request
+  /// 0 (highest) ... 7.
+  var priority: UInt8 = 7
+  /// How often its present request was handed to a server that may have died of it.
+  var deliveries: UInt8 = 0
+  /// Its trap is to be done again when it runs next: the page that was missing is there.
+  var rerun = false
+  /// The page that its kernel call needs cannot be had.
+  var refused = false
+  /// `signal` waits for the end of the call that it is in.
+  var hasSignal = false
+  /// Counts its requests, so that a grant of caller memory ends with the request it was made for.
+  var serial: UInt32 = 0
+
+  /// Whom it waits for in `sending`, `waiting`, and in `receiving` if only one will do.
+  var peer: Pointer?
+  var next: Pointer?
+  var previous: Pointer?
+  var callers = ThreadQueue<Context>()
+  var waiters = ThreadQueue<Context>()
+
+  /// In `receiving`: from whom.
+  var source = Endpoint.none
+  /// Bit n: service slot n has notified us; bit 0: the kernel, and `events` says of what.
+  var notifications: UInt64 = 0
+  var events: UInt64 = 0
+  /// Asynchronous messages for us.
+  var inbox = EnvelopeQueue<Context>()
+  /// Asynchronous messages of ours that nobody has received yet.
+  var queued: UInt32 = 0
+  var grantCount: UInt32 = 0
+  var grants: UnsafeMutablePointer<Grant<Context>>?
+
+  var privileges = Privileges(kernelCalls: 0, sendTo: 0)
+  var ports = (PortRange(), PortRange(), PortRange(), PortRange())
+  var supervisor = Endpoint.none
+
+  /// 0: none. Both hang in the timer heap under the earlier of the two.
+  var alarm: UInt64 = 0
+  var deadline: UInt64 = 0
+  var timerKey: UInt64 = 0
+  /// Place in the timer heap, -1 outside.
+  var timerIndex: Int32 = -1
+
+  /// Bytes of the present kernel call that are already copied.
+  var copied: UInt64 = 0
+  /// What is left of its quantum when somebody more important ran instead.
+  var quantum: UInt64 = Quantum.length
+  /// Processor time in nanoseconds, up to the last switch.
+  var time: UInt64 = 0
+  /// Messages that others have taken from us.
+  var messages: UInt64 = 0
+
+  /// The request to VM for a missing page.
+  var fault = Message()
+  /// Of the end of this thread, for its supervisor: always there, so the news is never lost.
+  var event: Envelope<Context>
+  var signal = PendingSignal()
+
+  init(endpoint: Endpoint) {
+    self.endpoint = endpoint
+    context = Context(entry: 0, stack: 0)
+    event = Envelope()
+  }
+
+  var slot: Int { endpoint.slot }
+  var isAlive: Bool { state != .free }
+  /// Nothing keeps it from running.
+  var canRun: Bool { state == .runnable && holds == .none }
+}
+
+enum ThreadState: UInt8, BitwiseCopyable {
+  case free, runnable
+  /// In `callers` of `peer`.
+  case sending
+  /// For a message from `source`; in `waiters` of `peer` if that is one thread.
+  case receiving
+  /// For the answer to what `peer` has received; in its `waiters`.
+  case waiting
+}
+
+/// What a thread that waits has sent. The message of `send` and `request` is still in its registers, which is how
+/// the kernel keeps a request until it is answered.
+enum Purpose: UInt8, BitwiseCopyable {
+  case send, request
+  /// Runs into a missing page itself; the message is in `fault`. So in the next two.
+  case fault
+  /// A kernel call of its needs a page.
+  case copy
+  /// A signal is to be put on its stack.
+  case signal
+}
+
+/// Why a thread must not run although it waits for nobody.
+struct Hold: Equatable, BitwiseCopyable {
+  var raw: UInt8
+  static var none: Hold { Hold(raw: 0) }
+  /// By `ThreadStop`, or not started yet.
+  static var stopped: Hold { Hold(raw: 1) }
+  /// By an exception or a bad memory access, until its supervisor has decided.
+  static var exception: Hold { Hold(raw: 2) }
+  /// By `Exit`: for good.
+  static var ended: Hold { Hold(raw: 4) }
+
+  mutating func insert(_ other: Hold) { raw |= other.raw }
+  mutating func remove(_ other: Hold) { raw &= ~other.raw }
+  func contains(_ other: Hold) -> Bool { raw & other.raw != 0 }
+}
+
+/// What `Kernel.Signal` asked for, kept until the thread can take it.
+struct PendingSignal: BitwiseCopyable {
+  var number: UInt32 = 0
+  var handler: UInt64 = 0
+  var restorer: UInt64 = 0
+  var mask: UInt64 = 0
+}
+
+/// I/O ports that a service may use; `count` 0: unused.
+struct PortRange: BitwiseCopyable {
+  var first: UInt32 = 0
+  var count: UInt32 = 0
+}
+
+enum Quantum {
+  /// Nanoseconds that a thread runs before another of the same priority gets its turn.
+  static var length: UInt64 { 10_000_000 }
+}
