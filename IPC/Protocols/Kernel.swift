@@ -417,7 +417,8 @@ public enum Kernel {
 
   /// Makes a thread run `handler(signal)` with a `SignalFrame` on its stack. A thread that waits for a reply
   /// gets it when the reply is there; then the answer is `deferred` 1, and only one can be deferred (`.busy`).
-  /// The handler's return address is `restorer`. PM only.
+  /// The handler's return address is `restorer`, which finds the frame's address on top of its stack (a `pop`
+  /// gives what `PM.SignalReturn` takes). PM only.
   public struct Signal: Call {
     public static var number: Int32 { Number.signal.rawValue }
     public var thread: Endpoint

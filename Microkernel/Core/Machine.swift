@@ -19,10 +19,11 @@ public protocol ThreadContext: BitwiseCopyable {
   var instruction: UInt64 { get }
   var stack: UInt64 { get }
 
-  /// Bytes of a saved context on a user stack (`Kernel.Signal`), a multiple of 16.
+  /// Bytes to take from a user stack for `Kernel.Signal`, room for a red zone included; a multiple of 16.
   static var signalFrameSize: Int { get }
-  /// Writes the frame: this context, `mask`, `signal`, and makes the context run `handler(signal)` with the
-  /// frame's address as stack (return address slot: `restorer`).
+  /// Writes the frame for `address` (a multiple of 16): this context, `mask`, `signal`, and makes the context run
+  /// `handler(signal)`, returning to `restorer`, which finds the frame's address on top of its stack.
+  /// `Machine.saveExtendedState` adds the FPU's part of the same frame.
   mutating func enterSignal(_ frame: UnsafeMutableRawPointer, at address: UInt64, signal: UInt32, handler: UInt64, restorer: UInt64, mask: UInt64)
   /// Takes over a frame as the user left it: any bytes. Privileged flags, segments and non-canonical addresses
   /// are sanitised or refused (M-E6). Returns the mask, nil if refused (then nothing has changed).
@@ -54,9 +55,19 @@ public protocol Machine: ~Copyable {
   /// FPU state, which the machine keeps per slot: made new, or copied by fork.
   mutating func resetExtendedState(slot: Int)
   mutating func copyExtendedState(from: Int, to: Int)
+  /// The FPU's part of a signal frame, right after `enterSignal`, and after a `leaveSignal` that was not refused:
+  /// a handler computes with the same registers as the code that it interrupts. Any bytes are acceptable.
+  mutating func saveExtendedState(slot: Int, signalFrame: UnsafeMutableRawPointer)
+  mutating func restoreExtendedState(slot: Int, signalFrame: UnsafeRawPointer)
 
   mutating func log(_ bytes: UnsafeRawBufferPointer)
   mutating func shutdown(status: UInt64)
   /// The kernel cannot go on: `vital` is dead, or an invariant is broken.
   mutating func panic(_ reason: StaticString) -> Never
+}
+
+extension Machine where Self: ~Copyable {
+  // A machine without an FPU.
+  public mutating func saveExtendedState(slot: Int, signalFrame: UnsafeMutableRawPointer) {}
+  public mutating func restoreExtendedState(slot: Int, signalFrame: UnsafeRawPointer) {}
 }
