@@ -1,0 +1,51 @@
+import ArgumentParser
+import ToolKit
+
+struct Test: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Runs the tests: of every library on this machine, then of the booted system in QEMU.",
+    discussion: """
+      Prints what fails, the share of lines that the unit tests cover, and at the end a line of counts. The status is
+      0 only if nothing failed.
+
+      EXAMPLES
+        apus test
+        apus test --fast                    unit tests only
+        apus test --filter ELF              tests in whose name, suite or target the text occurs
+      """)
+
+  @Flag(help: "Only the unit tests, nothing in QEMU.") var fast = false
+  @Option(help: ArgumentHelp("Only tests with this text in their name, whatever its case.", valueName: "text")) var filter: String?
+
+  func run() throws {
+    let project = try Project.find()
+    try Files.makeDirectory(project.output)
+    let tests = TestRun(project, say: say)
+    say("builds the tests")
+    try tests.build()
+    let all = try tests.list()
+    let wanted = filter.map { all.matching($0) } ?? all.functions.map(\.id)
+    let system = fast ? [] : wanted.filter { $0.hasPrefix(TestRun.systemTarget + ".") }
+    let unit = wanted.filter { !$0.hasPrefix(TestRun.systemTarget + ".") }
+    guard !(unit + system).isEmpty else { throw Failure("no test is called like that") }
+
+    var summary = TestRun.Summary()
+    if !unit.isEmpty {
+      say("runs \(unit.count) unit tests")
+      summary = summary + (try tests.run("unit", ids: filter == nil ? nil : unit, seconds: 900, lively: false))
+      if filter == nil, let coverage = try tests.coverage() { print("Lines covered by unit tests:\n\(coverage.table)") }
+    }
+    if !system.isEmpty {
+      try Image(project, say: say).make()
+      say("runs \(system.count) tests in QEMU")
+      summary = summary + (try tests.run("system", ids: system, seconds: 1500, lively: true, environment: [TestRun.gate: "1"]))
+    }
+    for failure in summary.failures {
+      print("FAILED \(failure.id)  \(failure.name)")
+      for issue in failure.issues.isEmpty ? ["it did not come to its end"] : failure.issues { print("       \(issue)") }
+    }
+    for trouble in summary.trouble { print("FAILED \(trouble)") }
+    print(summary.line)
+    if summary.failed > 0 { throw ExitCode(1) }
+  }
+}
