@@ -67,6 +67,8 @@ var targets: [Target] = [
   library("KernelCore", "Microkernel/Core", ["IPC", "Protocols", "PageTable"], ring0 + noAllocations),
   library("ServerKit", "Servers/Kit", ["IPC", "Protocols"]),
   library("RSServer", "Servers/RS/Logic", ["IPC", "Protocols", "BootImage", "ServerKit"]),
+  library("Terminal", "Servers/Drivers/Terminal"),
+  library("NS16550", "Servers/Drivers/NS16550/Logic", ["IPC", "Protocols", "ServerKit", "Terminal"]),
 ]
 
 // Userland: the POSIX library, and what programs do, as libraries that also run on Linux.
@@ -84,6 +86,7 @@ if metal != nil {
     .target(name: "CRuntime", path: "IPC/Runtime/C", cSettings: freestandingC),
     library("Runtime", "IPC/Runtime/Swift", ["CRuntime", "IPC", "Protocols", "Trap"]),
     server("rs", "Servers/RS/Main", ["RSServer"]),
+    server("tty", "Servers/Drivers/NS16550/Main", ["NS16550"]),
   ]
 }
 
