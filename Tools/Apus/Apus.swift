@@ -15,7 +15,7 @@ import ToolKit
         apus drill disk-driver-dies         kills the disk driver 200 times under a workload
         apus bench ipc-roundtrip null-call  guest instructions, beside the figures of others
       """,
-    subcommands: [Boot.self, Test.self, ImageCommand.self, Symbolize.self, Clean.self])
+    subcommands: [Boot.self, Test.self, DrillCommand.self, BenchCommand.self, ImageCommand.self, Symbolize.self, Clean.self])
 }
 
 /// Progress and complaints, on standard error: standard output holds results only.

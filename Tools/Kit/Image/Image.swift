@@ -75,15 +75,18 @@ public struct Image {
 
   public static let diskSize = 64 * DiskImage.mebibyte
 
-  /// A disk of its own for a test or a drill: the standard tree, then `folder` over it.
-  public func makeDisk(_ path: String, adding folder: String? = nil, size: Int? = nil, blockSize: Int? = nil) throws {
-    guard let folder else { return try DiskImage.make(path, from: project.staging, size: size ?? Self.diskSize, blockSize: blockSize) }
+  /// A disk of its own for a test or a drill: the standard tree, over it what is in `folder`, over that small `files`
+  /// (path inside, contents).
+  public func makeDisk(_ path: String, adding folder: String? = nil, files: [String: String] = [:], size: Int? = nil, blockSize: Int? = nil) throws {
     let tree = path + ".tree"
     Files.remove(tree)
     defer { Files.remove(tree) }
     _ = try Child.run(["cp", "-a", project.staging, tree]).succeeded("cp")
-    _ = try Child.run(["cp", "-a", folder + "/.", tree]).succeeded("cp")
-    let room = DiskImage.room(for: tree, free: Self.diskSize)
-    try DiskImage.make(path, from: tree, size: size ?? room, blockSize: blockSize)
+    if let folder { _ = try Child.run(["cp", "-a", folder + "/.", tree]).succeeded("cp") }
+    for (name, text) in files {
+      try Files.makeDirectory((tree + "/" + name as NSString).deletingLastPathComponent)
+      try Files.write(text, to: tree + "/" + name)
+    }
+    try DiskImage.make(path, from: tree, size: size ?? DiskImage.room(for: tree, free: Self.diskSize), blockSize: blockSize)
   }
 }

@@ -11,11 +11,11 @@ public struct Batch {
     public var log: String
   }
 
-  /// Feeds `script` to the shell and then Ctrl-D. `listener` gets the output as it comes.
-  public static func run(_ machine: Machine, script: String, seconds: Int, listener: (([UInt8]) -> Void)? = nil) throws -> Result {
+  /// Feeds `script` to the shell and then Ctrl-D; nil: nothing is typed. `listener` gets the output as it comes.
+  public static func run(_ machine: Machine, script: String?, seconds: Int, listener: (([UInt8]) -> Void)? = nil) throws -> Result {
     let session = try Session(machine, seconds: seconds)
     session.listener = listener
-    if session.expectInLog(ready) {
+    if let script, session.expectInLog(ready) {
       session.type(script.hasSuffix("\n") || script.isEmpty ? script : script + "\n")
       session.type("\u{4}")
     }

@@ -10,6 +10,11 @@ public enum KernelLog {
     return found
   }
 
+  /// `init: shell at TICKS`: the time-stamp counter when init started the shell.
+  public static func bootTicks(_ log: String) -> Int? {
+    log.firstMatch(of: #/init: shell at (\d+)/#).flatMap { Int($0.1) }
+  }
+
   /// From the line with `panic` on, empty if there is none.
   public static func panic(_ log: String) -> [String] {
     let lines = log.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).map(String.init)

@@ -1,0 +1,62 @@
+import ArgumentParser
+import Foundation
+import ToolKit
+
+struct DrillCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "drill",
+    abstract: "Hurts the running system on purpose and reports what was lost.",
+    discussion: """
+      Drills stand in Tests/Drills. A drill runs on a machine that counts instructions and gets no input from outside:
+      the same seed gives the same run. The status is 0 only if every drill passed.
+
+      EXAMPLES
+        apus drill --list
+        apus drill disk-driver-dies
+        apus drill disk-driver-dies --kills 1000 --seed 7 --json report.json
+      """)
+
+  @Argument(help: "Drills to play; none: all.") var names: [String] = []
+  @Flag(help: "Only list the drills.") var list = false
+  @Option(help: ArgumentHelp("Seed instead of the drill's own.", valueName: "n")) var seed: Int?
+  @Option(help: ArgumentHelp("Kills in a storm, instead of the drill's own number.", valueName: "n")) var kills: Int?
+  @Option(help: ArgumentHelp("Also write the report to this file; of several drills, a list.", valueName: "file")) var json: String?
+  @Option(help: ArgumentHelp("End a machine after so many seconds.", valueName: "s")) var timeout = 3000
+
+  func validate() throws {
+    guard (kills ?? 1) > 0 else { throw ValidationError("--kills takes at least 1") }
+    guard (seed ?? 0) >= 0 else { throw ValidationError("--seed takes 0 or more") }
+  }
+
+  func run() throws {
+    let project = try Project.find()
+    let all = try Drill.all(project)
+    if list {
+      let width = all.map(\.name.count).max() ?? 0
+      for drill in all { print(drill.name.padding(toLength: width, withPad: " ", startingAt: 0), "", drill.about) }
+      return
+    }
+    var drills = try names.isEmpty ? all : names.map { name in
+      guard let drill = all.first(where: { $0.name == name }) else { throw Failure("there is no drill '\(name)'; --list shows them") }
+      return drill
+    }
+    if let kills { for index in drills.indices { drills[index].storm?.kills = kills } }
+    let image = Image(project, say: say)
+    try image.make()
+    var reports: [DrillReport] = []
+    for drill in drills {
+      say("drill \(drill.name)")
+      let report = if let storm = drill.storm {
+        try StormPlayer(image, say: say).play(drill, storm: storm, seed: seed, seconds: timeout)
+      } else {
+        try Player(image).play(drill, seed: seed, seconds: timeout)
+      }
+      print(report.text)
+      reports.append(report)
+    }
+    if let json {
+      if reports.count == 1 { try writeJSON(reports[0].json, to: json) } else { try writeJSON(["drills": reports.map(\.json)], to: json) }
+    }
+    if !reports.allSatisfy(\.passed) { throw ExitCode(1) }
+  }
+}

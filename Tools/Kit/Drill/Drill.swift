@@ -1,0 +1,85 @@
+/// A fault in the booted system, as data: a file `Tests/Drills/NAME.drill`. Played without any input from outside,
+/// the same seed gives the same run to the last instruction.
+///
+///     about TEXT                     what it shows
+///     seed N
+///     memory MIB
+///     type COMMAND                   a line for the shell
+///     kill SERVICE [HARM]            RS ends it; with a harm it ends itself at its next message
+///     expect TEXT                    in what the guest prints, after the last expected text
+///     log TEXT                       anywhere in the kernel's log
+///     balanced                       at the end as many frames and grants as before, and the same processes
+///     files COUNT MIB                the disk holds so many real files of the host
+///     storm SERVICE every MS kills N [mixed]   kills while all files are read, compared and partly copied
+public struct Drill: Equatable, Sendable {
+  public enum Step: Equatable, Sendable {
+    case type(String)
+    case kill(service: String, harm: String?)
+    case expect(String)
+    case log(String)
+  }
+
+  public struct Storm: Equatable, Sendable {
+    public var service: String
+    /// Guest time between two kills, in milliseconds.
+    public var every: Int
+    public var kills: Int
+    /// Crashes, loops, exits and nonsense among the kills.
+    public var mixed: Bool
+    public init(service: String, every: Int, kills: Int, mixed: Bool) {
+      self.service = service
+      self.every = every
+      self.kills = kills
+      self.mixed = mixed
+    }
+  }
+
+  public var name: String
+  public var about = ""
+  public var seed = 1
+  public var memory = 256
+  public var steps: [Step] = []
+  public var balanced = false
+  public var files: (count: Int, mebibytes: Int)?
+  public var storm: Storm?
+
+  public init(name: String, _ text: String) throws {
+    self.name = name
+    for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+      let words = line.split(separator: " ").map(String.init)
+      guard let verb = words.first, !verb.hasPrefix("#") else { continue }
+      let rest = line.drop { $0 == " " }.dropFirst(verb.count).drop { $0 == " " }
+      let numbers = words.dropFirst().compactMap { Int($0) }
+      switch (verb, words.count, numbers.count) {
+      case ("about", 2..., _): about = String(rest)
+      case ("seed", 2, 1): seed = numbers[0]
+      case ("memory", 2, 1): memory = numbers[0]
+      case ("type", 2..., _): steps.append(.type(String(rest)))
+      case ("kill", 2...3, _): steps.append(.kill(service: words[1], harm: words.count == 3 ? words[2] : nil))
+      case ("expect", 2..., _): steps.append(.expect(String(rest)))
+      case ("log", 2..., _): steps.append(.log(String(rest)))
+      case ("balanced", 1, _): balanced = true
+      case ("files", 3, 2): files = (numbers[0], numbers[1])
+      case ("storm", 6...7, 2) where words[2] == "every" && words[4] == "kills" && (words.count == 6 || words[6] == "mixed"):
+        storm = Storm(service: words[1], every: numbers[0], kills: numbers[1], mixed: words.count == 7)
+      default: throw Failure("\(name).drill, line \(index + 1): '\(line)' is no step of a drill")
+      }
+    }
+    guard (storm == nil) == (files == nil), storm == nil || steps.isEmpty, storm != nil || !steps.isEmpty else {
+      throw Failure("\(name).drill: a drill has either steps, or a storm and the files it works on")
+    }
+  }
+
+  public static func == (a: Drill, b: Drill) -> Bool {
+    a.name == b.name && a.about == b.about && a.seed == b.seed && a.memory == b.memory && a.steps == b.steps && a.balanced == b.balanced
+      && a.files?.count == b.files?.count && a.files?.mebibytes == b.files?.mebibytes && a.storm == b.storm
+  }
+
+  /// All drills of the tree, by name.
+  public static func all(_ project: Project) throws -> [Drill] {
+    let folder = project.root + "/Tests/Drills"
+    return try Files.names(in: folder).filter { $0.hasSuffix(".drill") }.map {
+      try Drill(name: String($0.dropLast(6)), String(decoding: Files.read(folder + "/" + $0), as: UTF8.self))
+    }
+  }
+}

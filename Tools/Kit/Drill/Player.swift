@@ -1,0 +1,70 @@
+/// Plays a drill of steps: they become a script that the guest runs by itself (`run=`), and what it printed is
+/// judged afterwards.
+public struct Player {
+  let image: Image
+  public init(_ image: Image) { self.image = image }
+
+  static let script = "drill/run"
+
+  /// The shell commands for the steps.
+  static func commands(_ drill: Drill) -> [String] {
+    let steps = drill.steps.compactMap { step -> String? in
+      switch step {
+      case .type(let command): command
+      case .kill(let service, nil): "service kill \(service)"
+      case .kill(let service, let harm?): "service inject \(service) \(harm)"
+      case .expect, .log: nil
+      }
+    }
+    return Snapshot.commands("before") + steps + Snapshot.commands("after")
+  }
+
+  public func play(_ drill: Drill, seed: Int? = nil, seconds: Int = 600) throws -> DrillReport {
+    let project = image.project
+    let disk = project.output + "/drill.\(drill.name).img"
+    try Files.makeDirectory(project.logs)
+    try image.makeDisk(disk, files: [Self.script: Self.commands(drill).joined(separator: "\n") + "\n"])
+    var machine = Machine(media: .direct(kernel: project.kernel, archive: project.archive), disk: .file(disk), log: project.logs + "/drill.\(drill.name).log")
+    machine.counted = true
+    machine.memory = drill.memory
+    machine.seed = seed ?? drill.seed
+    machine.words = ["run=/" + Self.script]
+    let result = try Batch.run(machine, script: nil, seconds: seconds)
+    var report = Self.judge(drill, seed: machine.seed, output: result.output, log: result.log)
+    if result.ending != .shutdown(0) {
+      report.complaints.append(result.ending.complaint ?? "the script ended with status \(result.ending.exitStatus)")
+    }
+    if case .shutdown = result.ending, let complaint = try DiskImage.complaint(disk) { report.complaints.append("e2fsck: \(complaint)") }
+    if report.passed { Files.remove(disk) } else {
+      try Files.write(result.output, to: project.logs + "/drill.\(drill.name).output")
+      report.notes.append("kept: \(disk) and \(project.logs)/drill.\(drill.name).*")
+    }
+    return report
+  }
+
+  static func judge(_ drill: Drill, seed: Int, output: String, log: String) -> DrillReport {
+    var report = DrillReport(drill: drill.name, seed: seed)
+    report.restarts = KernelLog.restarts(log)
+    var rest = output[...]
+    for step in drill.steps {
+      switch step {
+      case .type: break
+      case .kill: report.kills += 1
+      case .expect(let text):
+        if let found = rest.firstRange(of: text) { rest = rest[found.upperBound...] } else {
+          report.complaints.append("the guest did not print '\(text)'")
+        }
+      case .log(let text):
+        if !log.contains(text) { report.complaints.append("the kernel's log has no '\(text)'") }
+      }
+    }
+    guard drill.balanced else { return report }
+    guard let before = Snapshot("before", in: output), let after = Snapshot("after", in: output) else {
+      report.complaints.append("the guest did not print its counters before and after")
+      return report
+    }
+    report.leaks = after.leaks(since: before)
+    report.processesLost = after.processesLost(since: before)
+    return report
+  }
+}

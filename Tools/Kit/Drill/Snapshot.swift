@@ -1,0 +1,52 @@
+/// What the guest says about itself between two markers: what the kernel counts, and who lives.
+public struct Snapshot: Equatable, Sendable {
+  public var counters: [String: Int] = [:]
+  /// How often each command is among the processes.
+  public var processes: [String: Int] = [:]
+
+  /// Shell commands that print one.
+  public static func commands(_ name: String) -> [String] {
+    ["echo '== \(name)'", "cat /proc/kernel", "echo '== processes'", "ps", "echo '== end'"]
+  }
+
+  /// Out of the guest's output; nil if it is not there in full.
+  public init?(_ name: String, in output: String) {
+    let lines = output.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).map { $0.trimmingPrefix { $0 == " " } }
+    guard let start = lines.firstIndex(of: "== \(name)"), let middle = lines[start...].firstIndex(of: "== processes"),
+      let end = lines[middle...].firstIndex(of: "== end")
+    else { return nil }
+    for line in lines[(start + 1)..<middle] {
+      let words = line.split { $0 == " " || $0 == "\t" || $0 == ":" || $0 == "=" }
+      guard words.count >= 2, let value = Int(words[words.count - 1]) else { continue }
+      counters[words.dropLast().joined(separator: " ")] = value
+    }
+    for line in lines[(middle + 1)..<end].dropFirst() {
+      guard let command = line.split(separator: " ").last else { continue }
+      processes[String(command), default: 0] += 1
+    }
+  }
+
+  /// Guest time since power-on.
+  public var nanoseconds: Int? { counters["nanoseconds"] }
+
+  /// Those that must be the same after as before: what is free or in use of frames and grants.
+  static func isBalanced(_ counter: String) -> Bool {
+    let name = counter.lowercased()
+    return name.contains("grant") || (name.contains("frame") && name.contains("free"))
+  }
+
+  /// What there is less of (frames) or more of (grants) than `before`, by counter; 0 where nothing leaked.
+  public func leaks(since before: Snapshot) -> [String: Int] {
+    var found: [String: Int] = [:]
+    for (name, old) in before.counters where Self.isBalanced(name) {
+      guard let new = counters[name] else { continue }
+      found[name] = name.lowercased().contains("free") ? old - new : new - old
+    }
+    return found
+  }
+
+  /// How many processes of `before` are gone.
+  public func processesLost(since before: Snapshot) -> Int {
+    before.processes.reduce(0) { $0 + max(0, $1.value - processes[$1.key, default: 0]) }
+  }
+}
