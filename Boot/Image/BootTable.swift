@@ -46,7 +46,7 @@ public struct PortRange: BitwiseCopyable {
 }
 
 public enum BootTable {
-  public static var count: Int { 12 }
+  public static var count: Int { 13 }
 
   /// Row `index`, 0 ..< count.
   public static func entry(_ index: Int) -> BootEntry {
@@ -96,6 +96,10 @@ public enum BootTable {
         kernelCalls: common | call(.grantCreate) | call(.grantCaller) | call(.grantIndirect) | call(.grantRevoke) | call(.copyGrant)
           | call(.copyCaller) | call(.statistics),
         sendTo: ~(1 << 0), asynchronousQuota: 256, grantQuota: 1024))
+    case 11:
+      // The example of Servers/README.md: `service up echo` starts it.
+      BootEntry(name: "echo", module: "echo", endpoint: .echo, kind: .service, policy: .restart, priority: 3,
+        privileges: driver(lines: 0), autostart: false)
     default:
       BootEntry(name: "init", module: "init", endpoint: .initProcess, kind: .process, policy: .vital, priority: 5, privileges: .user)
     }

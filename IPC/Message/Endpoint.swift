@@ -45,6 +45,8 @@ public struct Endpoint: Wire, Equatable, Hashable {
   @inlinable public static var proc: Endpoint { Endpoint(raw: 10) }
   /// A second ext2 server, for `mount`.
   @inlinable public static var extfs: Endpoint { Endpoint(raw: 11) }
+  /// The example driver, and the partner of the IPC benchmark.
+  @inlinable public static var echo: Endpoint { Endpoint(raw: 12) }
   /// The first process; its supervisor is PM.
   @inlinable public static var initProcess: Endpoint { Endpoint(slot: Endpoint.serviceSlots, generation: 0) }
 }

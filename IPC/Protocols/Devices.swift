@@ -158,3 +158,19 @@ public enum Char {
     }
   }
 }
+
+/// What the example driver answers beside the `Char` protocol (/dev/echo).
+public enum Echo {
+  public enum Number: Int32, CaseIterable { case ping = 0xA00 }
+
+  /// Comes back as it went: the request that `ipc-roundtrip` measures.
+  public struct Ping: Call {
+    public static var number: Int32 { Number.ping.rawValue }
+    public var words: Message.Payload
+    public init(words: Message.Payload) { self.words = words }
+    public struct Reply: Wire {
+      public var words: Message.Payload
+      public init(words: Message.Payload) { self.words = words }
+    }
+  }
+}

@@ -513,11 +513,11 @@ public struct Privileges: Wire {
     self.grantQuota = grantQuota
   }
 
-  /// What every process has: null, clock and yield; requests to VM, PM, VFS, DS and RS; no notifications (a
+  /// What every process has: null, clock and yield; requests to VM, PM, VFS, DS, RS and the echo driver; no notifications (a
   /// thread outside the service slots can never notify or queue).
   public static var user: Privileges {
     let calls: UInt64 = 1 << UInt64(Kernel.Number.null.rawValue) | 1 << UInt64(Kernel.Number.clock.rawValue) | 1 << UInt64(Kernel.Number.yield.rawValue)
-    let peers: UInt64 = 1 << 1 | 1 << 2 | 1 << 3 | 1 << 4 | 1 << 5
+    let peers: UInt64 = 1 << 1 | 1 << 2 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 12
     return Privileges(kernelCalls: calls, sendTo: peers)
   }
 }

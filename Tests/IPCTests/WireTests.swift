@@ -45,7 +45,7 @@ import Testing
     }
   }
 
-  static let rows: [Row] = kernelRows + vmRows + pmRows + vfsRows + fsRows + deviceRows + serviceRows
+  static let rows: [Row] = kernelRows + vmRows + pmRows + vfsRows + fsRows + deviceRows + serviceRows + echoRows
 
   static let kernelRows: [Row] = [
     Row(Kernel.Null.self), Row(Kernel.Log.self), Row(Kernel.Clock.self), Row(Kernel.Alarm.self), Row(Kernel.Exit.self),
@@ -89,6 +89,7 @@ import Testing
     Row(Block.Open.self), Row(Block.Transfer.self), Row(Block.Flush.self), Row(Char.Open.self), Row(Char.Close.self),
     Row(Char.Read.self), Row(Char.Write.self), Row(Char.Control.self), Row(Char.Cancel.self),
   ]
+  static let echoRows: [Row] = [Row(Echo.Ping.self)]
   static let serviceRows: [Row] = [
     Row(RS.Status.self), Row(RS.Up.self), Row(RS.Down.self), Row(RS.Restart.self), Row(RS.Kill.self), Row(RS.Inject.self),
     Row(RS.Ready.self), Row(RS.Complain.self), Row(RS.Shutdown.self), Row(Service.Inject.self), Row(DS.Publish.self),

@@ -1,0 +1,48 @@
+// Single instructions that benchmarks and hostile programs need, and no other program.
+#ifndef APUS_PROBE_H
+#define APUS_PROBE_H
+#include <stdint.h>
+
+#if defined(__x86_64__)
+// 2,001 instructions: what a clock that counts instructions must read (bench/calibration).
+__attribute__((always_inline)) static inline void apus_loop2001(void) {
+  uint32_t count;
+  __asm__ volatile("mov $1000, %0\n1:\tdec %0\n\tjnz 1b" : "=r"(count) : : "cc");
+}
+
+__attribute__((always_inline)) static inline void apus_port_write(uint16_t port, uint8_t value) {
+  __asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port));
+}
+
+__attribute__((always_inline)) static inline void apus_halt(void) { __asm__ volatile("hlt"); }
+__attribute__((always_inline)) static inline void apus_disable_interrupts(void) { __asm__ volatile("cli"); }
+__attribute__((always_inline)) static inline uint64_t apus_read_cr3(void) {
+  uint64_t value;
+  __asm__ volatile("mov %%cr3, %0" : "=r"(value));
+  return value;
+}
+
+// Sets flags that a program may set and a kernel must not inherit (SEC5): direction, alignment check, trap is left out.
+__attribute__((always_inline)) static inline uint64_t apus_trap_with_flags(uint64_t operation) {
+  uint64_t status = operation, destination = 0;
+  __asm__ volatile(
+      "pushfq\n\torq $0x40400, (%%rsp)\n\tpopfq\n\t"
+      "xor %%ebx, %%ebx\n\tmovabs $0x600000000000, %%r11\n\tcall *%%r11\n\t"
+      "pushfq\n\tpop %%rcx\n\tcld\n\tpushfq\n\tandq $-0x40001, (%%rsp)\n\tpopfq\n\tmov %%rcx, %%rdi"
+      : "+a"(status), "+D"(destination)
+      :
+      : "rbx", "rcx", "rdx", "rsi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "memory", "cc");
+  return status == 0 ? destination : 0;
+}
+
+// Executes one byte `ret` wherever it is.
+__attribute__((always_inline)) static inline void apus_call(uint64_t address) {
+  __asm__ volatile("call *%0" : : "r"(address) : "memory", "cc");
+}
+
+// Moves the stack pointer to `stack` and traps there.
+__attribute__((always_inline)) static inline void apus_push_at(uint64_t stack) {
+  __asm__ volatile("mov %%rsp, %%rbx\n\tmov %0, %%rsp\n\tpush %%rax\n\tmov %%rbx, %%rsp" : : "r"(stack) : "rbx", "memory");
+}
+#endif
+#endif
