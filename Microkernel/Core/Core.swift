@@ -20,6 +20,8 @@ public struct Core<M: Machine & ~Copyable>: ~Copyable {
   let threads: ThreadPointer
   let grants: GrantPointer
   let envelopes: EnvelopePointer
+  /// One for each thread, for the news of its end: never lost for want of room.
+  let events: EnvelopePointer
   /// One for each priority.
   let ready: UnsafeMutablePointer<ThreadQueue<M.Context>>
   /// A heap by `timerKey`.
@@ -61,6 +63,7 @@ public struct Core<M: Machine & ~Copyable>: ~Copyable {
     threads = room.take(limits.threads)
     grants = room.take(limits.grants)
     envelopes = room.take(limits.envelopes)
+    events = room.take(limits.threads)
     ready = room.take(Self.priorities)
     timers = room.take(limits.threads)
     lineOwners = room.take(Self.lines)
@@ -68,14 +71,15 @@ public struct Core<M: Machine & ~Copyable>: ~Copyable {
     for slot in 0..<limits.threads {
       let thread = threads + slot
       thread.initialize(to: Thread(endpoint: Endpoint(slot: slot, generation: 0)))
+      (events + slot).initialize(to: Envelope())
       if slot >= Endpoint.serviceSlots { freeThreads.append(thread) }
     }
-    for index in (0..<limits.grants).reversed() {
+    for index in 0..<limits.grants {
       (grants + index).initialize(to: Grant())
       grants[index].next = freeGrants
       freeGrants = grants + index
     }
-    for index in (0..<limits.envelopes).reversed() {
+    for index in 0..<limits.envelopes {
       (envelopes + index).initialize(to: Envelope())
       envelopes[index].next = freeEnvelopes
       freeEnvelopes = envelopes + index
@@ -107,7 +111,8 @@ extension Core where M: ~Copyable {
   /// Bytes of memory that `init` wants.
   public static func memoryNeeded(_ limits: Limits) -> Int {
     Room.size(Thread<M.Context>.self, limits.threads) + Room.size(Grant<M.Context>.self, limits.grants)
-      + Room.size(Envelope<M.Context>.self, limits.envelopes) + Room.size(ThreadQueue<M.Context>.self, priorities)
+      + Room.size(Envelope<M.Context>.self, limits.envelopes) + Room.size(Envelope<M.Context>.self, limits.threads)
+      + Room.size(ThreadQueue<M.Context>.self, priorities)
       + Room.size(ThreadPointer.self, limits.threads) + Room.size(ThreadPointer?.self, lines)
       + Room.size(UInt8.self, M.Context.signalFrameSize)
   }

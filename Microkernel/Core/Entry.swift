@@ -3,24 +3,83 @@ import Protocols
 
 // The machine's entry code calls these.
 extension Core where M: ~Copyable {
-  /// VM, in slot 1, ready to run.
-  public mutating func createFirst(root: UInt64, space: UInt32, entry: UInt64, stack: UInt64) {}
+  /// VM, in slot 1, ready to run; RS is its supervisor.
+  public mutating func createFirst(root: UInt64, space: UInt32, entry: UInt64, stack: UInt64) {
+    let thread = threads + Endpoint.vm.slot
+    guard !thread.pointee.isAlive else { return }
+    live(thread, root: root, space: space, context: M.Context(entry: entry, stack: stack), supervisor: .rs, priority: bootPrivileges.0.priority)
+    machine.resetExtendedState(slot: thread.pointee.slot)
+    settle(thread)
+    schedule()
+  }
 
   /// `current` has executed the trap instruction; its registers are in its context.
-  public mutating func trap() {}
+  public mutating func trap() {
+    guard let me = current else { return }
+    perform(me)
+    schedule()
+  }
 
   /// `current` has touched memory that it cannot. `access` as in `KernelEvent.PageFault`, without `kernelCopy`.
-  public mutating func pageFault(address: UInt64, access: UInt32) {}
+  public mutating func pageFault(address: UInt64, access: UInt32) {
+    guard let me = current else { return }
+    faults &+= 1
+    let access = access & (KernelEvent.PageFault.present | KernelEvent.PageFault.write | KernelEvent.PageFault.execute)
+    if me.pointee.slot == Endpoint.vm.slot { machine.panic("VM has touched memory that it does not have") }
+    askVM(for: me, .fault, in: me, address: address, access: access)
+    schedule()
+  }
 
   /// `current` has raised another exception; `signal` as POSIX numbers them.
-  public mutating func exception(vector: UInt64, signal: UInt32, address: UInt64) {}
+  public mutating func exception(vector: UInt64, signal: UInt32, address: UInt64) {
+    guard let me = current else { return }
+    me.pointee.holds.insert(.exception)
+    report(me, KernelEvent.Exception(
+      thread: me.pointee.endpoint, signal: signal, address: address, instruction: me.pointee.context.instruction, vector: vector))
+    schedule()
+  }
 
-  /// The device on `line` wants attention.
-  public mutating func interrupt(line: Int) {}
+  /// The device on `line` wants attention: its owner gets a notification, and the line rests until the owner has
+  /// seen to it, so no device can keep the processor busy.
+  public mutating func interrupt(line: Int) {
+    guard line >= 0, line < Self.lines else { return }
+    interrupts &+= 1
+    machine.maskLine(line)
+    if let owner = lineOwners[line] { post(1 << UInt64(line), to: owner) }
+    schedule()
+  }
 
   /// The machine's timer went off. Early calls do no harm.
-  public mutating func timer() {}
+  public mutating func timer() {
+    armed = .max
+    let now = machine.now
+    expireTimers(now)
+    if now >= sliceEnd { rotate() }
+    schedule()
+  }
 
-  /// Chooses `current`. The entries above have done so already; for the start.
-  public mutating func schedule() {}
+  /// The trap that stands in the registers of `me`, who is `current`.
+  mutating func perform(_ me: ThreadPointer) {
+    slowPath &+= 1
+    do throws(Errno) {
+      switch TrapOperation(rawValue: me.pointee.context.operation) {
+      case .kernelCall: kernelCall(me)
+      case .send: try send(me)
+      case .receive: try receive(me)
+      case .sendRec: try sendRec(me)
+      case .replyReceive:
+        // An answer that nobody waits for any more is dropped.
+        do throws(Errno) { try reply(me) } catch {}
+        try receive(me)
+      case .notify: try notify(me)
+      case .sendAsync: try sendAsync(me)
+      case .reply:
+        try reply(me)
+        me.pointee.context.setResult(status: 0, flags: 0)
+      case nil: throw .noSuchCall
+      }
+    } catch {
+      me.pointee.context.setResult(status: -Int64(error.rawValue), flags: 0)
+    }
+  }
 }

@@ -1,6 +1,7 @@
 import IPC
 
-/// An asynchronous message on its way: from the pool and charged to its sender, or part of a thread's record.
+/// An asynchronous message on its way: from the pool and charged to its sender, or the one
+/// that each thread has for the news of its end.
 struct Envelope<Context: ThreadContext>: BitwiseCopyable {
   typealias Pointer = UnsafeMutablePointer<Envelope<Context>>
 

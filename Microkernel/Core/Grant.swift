@@ -24,4 +24,4 @@ struct Grant<Context: ThreadContext>: BitwiseCopyable {
   var previous: Pointer?
 }
 
-enum GrantKind: UInt8, BitwiseCopyable { case free, own, caller, indirect }
+enum GrantKind: BitwiseCopyable { case free, own, caller, indirect }

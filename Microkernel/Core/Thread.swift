@@ -28,8 +28,6 @@ public struct Thread<Context: ThreadContext>: BitwiseCopyable {
   var deliveries: UInt8 = 0
   /// Its trap is to be done again when it runs next: the page that was missing is there.
   var rerun = false
-  /// The page that its kernel call needs cannot be had.
-  var refused = false
   /// `signal` waits for the end of the call that it is in.
   var hasSignal = false
   /// Counts its requests, so that a grant of caller memory ends with the request it was made for.
@@ -76,14 +74,11 @@ public struct Thread<Context: ThreadContext>: BitwiseCopyable {
 
   /// The request to VM for a missing page.
   var fault = Message()
-  /// Of the end of this thread, for its supervisor: always there, so the news is never lost.
-  var event: Envelope<Context>
   var signal = PendingSignal()
 
   init(endpoint: Endpoint) {
     self.endpoint = endpoint
     context = Context(entry: 0, stack: 0)
-    event = Envelope()
   }
 
   var slot: Int { endpoint.slot }
@@ -92,7 +87,7 @@ public struct Thread<Context: ThreadContext>: BitwiseCopyable {
   var canRun: Bool { state == .runnable && holds == .none }
 }
 
-enum ThreadState: UInt8, BitwiseCopyable {
+enum ThreadState: BitwiseCopyable {
   case free, runnable
   /// In `callers` of `peer`.
   case sending
@@ -104,7 +99,7 @@ enum ThreadState: UInt8, BitwiseCopyable {
 
 /// What a thread that waits has sent. The message of `send` and `request` is still in its registers, which is how
 /// the kernel keeps a request until it is answered.
-enum Purpose: UInt8, BitwiseCopyable {
+enum Purpose: BitwiseCopyable {
   case send, request
   /// Runs into a missing page itself; the message is in `fault`. So in the next two.
   case fault

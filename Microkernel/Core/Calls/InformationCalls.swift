@@ -1,0 +1,44 @@
+import IPC
+import Protocols
+
+// What `ps`, `proc` and the leak oracles ask.
+extension Core where M: ~Copyable {
+  func threadInfo(_ call: Kernel.ThreadInfo) throws(Errno) -> Message? {
+    guard call.slot < UInt64(limits.threads) else { throw .noSuchProcess }
+    let thread = threads + Int(call.slot)
+    guard thread.pointee.isAlive else { throw .noSuchProcess }
+    var time = thread.pointee.time
+    if thread == current { time &+= machine.now &- switchedAt }
+    return Message(reply: Kernel.ThreadInfo.Reply(
+      thread: thread.pointee.endpoint, state: publicState(thread), peer: peerName(thread),
+      priority: UInt32(thread.pointee.priority), time: time, messages: thread.pointee.messages,
+      instruction: thread.pointee.context.instruction))
+  }
+
+  private func publicState(_ thread: ThreadPointer) -> UInt32 {
+    if thread.pointee.holds != .none { return Kernel.ThreadState.stopped }
+    switch thread.pointee.state {
+    case .free: return Kernel.ThreadState.stopped
+    case .runnable: return thread == current ? Kernel.ThreadState.running : Kernel.ThreadState.ready
+    case .receiving: return Kernel.ThreadState.receiving
+    case .sending, .waiting:
+      switch thread.pointee.purpose {
+      case .fault, .copy, .signal: return Kernel.ThreadState.faulted
+      case .send: return Kernel.ThreadState.sending
+      case .request: return thread.pointee.state == .sending ? Kernel.ThreadState.sending : Kernel.ThreadState.waitingForReply
+      }
+    }
+  }
+
+  private func peerName(_ thread: ThreadPointer) -> Endpoint {
+    guard thread.pointee.state != .runnable, let peer = thread.pointee.peer else { return .none }
+    return peer.pointee.endpoint
+  }
+
+  func statistics() -> Message? {
+    Message(reply: Kernel.Statistics.Reply(
+      threads: threadCount, threadLimit: UInt32(limits.threads), grants: grantCount, grantLimit: UInt32(limits.grants),
+      asynchronous: envelopeCount, asynchronousLimit: UInt32(limits.envelopes), fastPath: fastPath, slowPath: slowPath,
+      faults: faults, interrupts: interrupts))
+  }
+}

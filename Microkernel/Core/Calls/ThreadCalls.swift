@@ -1,0 +1,106 @@
+import IPC
+import Protocols
+
+// Threads: VM makes and ends them, RS and PM stop and start them.
+extension Core where M: ~Copyable {
+  mutating func threadCreate(_ call: Kernel.ThreadCreate, _ me: ThreadPointer) throws(Errno) -> Message? {
+    try checkRoot(call.root)
+    try checkStart(entry: call.entry, stack: call.stack)
+    guard call.priority < UInt32(Self.priorities) else { throw .invalidArgument }
+    let thread = try freeSlot(call.slot)
+    live(
+      thread, root: call.root, space: call.space, context: M.Context(entry: call.entry, stack: call.stack),
+      supervisor: call.supervisor, priority: UInt8(call.priority))
+    thread.pointee.holds = .stopped
+    machine.resetExtendedState(slot: thread.pointee.slot)
+    return Message(reply: Kernel.ThreadReply(thread: thread.pointee.endpoint))
+  }
+
+  /// This slot, or with 0 the process slot that has been free for longest (SEC25).
+  private func freeSlot(_ slot: UInt32) throws(Errno) -> ThreadPointer {
+    if slot == 0 {
+      guard let thread = freeThreads.first else { throw .wouldBlock }
+      return thread
+    }
+    guard slot < UInt32(limits.threads) else { throw .invalidArgument }
+    let thread = threads + Int(slot)
+    guard !thread.pointee.isAlive else { throw .busy }
+    return thread
+  }
+
+  mutating func threadFork(_ call: Kernel.ThreadFork, _ me: ThreadPointer) throws(Errno) -> Message? {
+    try checkRoot(call.root)
+    guard let parent = lookup(call.parent) else { throw .deadEndpoint }
+    guard !call.parent.isService else { throw .notPermitted }
+    guard parent.pointee.state == .waiting, parent.pointee.purpose == .request, let server = parent.pointee.peer else { throw .notReady }
+    let child = try freeSlot(0)
+    live(
+      child, root: call.root, space: call.space, context: parent.pointee.context, supervisor: parent.pointee.supervisor,
+      priority: parent.pointee.priority)
+    child.pointee.purpose = .request
+    child.pointee.deliveries = parent.pointee.deliveries
+    child.pointee.state = .waiting
+    child.pointee.peer = server
+    server.pointee.waiters.append(child)
+    machine.copyExtendedState(from: parent.pointee.slot, to: child.pointee.slot)
+    return Message(reply: Kernel.ThreadReply(thread: child.pointee.endpoint))
+  }
+
+  mutating func threadStart(_ call: Kernel.ThreadStart, _ me: ThreadPointer) throws(Errno) -> Message? {
+    guard let thread = lookup(call.thread) else { throw .deadEndpoint }
+    release(thread, from: .stopped)
+    release(thread, from: .exception)
+    return done
+  }
+
+  private mutating func release(_ thread: ThreadPointer, from hold: Hold) {
+    guard thread.pointee.holds.contains(hold) else { return }
+    thread.pointee.holds.remove(hold)
+    settle(thread)
+  }
+
+  mutating func threadStop(_ call: Kernel.ThreadStop, _ me: ThreadPointer) throws(Errno) -> Message? {
+    guard let thread = lookup(call.thread) else { throw .deadEndpoint }
+    guard call.thread != .vm else { throw .notPermitted }
+    if thread.pointee.canRun, thread != current { dequeue(thread) }
+    thread.pointee.holds.insert(.stopped)
+    return done
+  }
+
+  /// One that somebody else may end: not the caller, and not VM.
+  private func mortal(_ endpoint: Endpoint, _ me: ThreadPointer) throws(Errno) -> ThreadPointer {
+    guard let thread = lookup(endpoint) else { throw .deadEndpoint }
+    guard thread != me, endpoint != .vm else { throw .notPermitted }
+    return thread
+  }
+
+  mutating func threadDestroy(_ call: Kernel.ThreadDestroy, _ me: ThreadPointer) throws(Errno) -> Message? {
+    destroy(try mortal(call.thread, me))
+    return done
+  }
+
+  mutating func threadRestart(_ call: Kernel.ThreadRestart, _ me: ThreadPointer) throws(Errno) -> Message? {
+    let thread = try mortal(call.thread, me)
+    guard call.thread.isService else { throw .notPermitted }
+    try checkRoot(call.root)
+    try checkStart(entry: call.entry, stack: call.stack)
+    reincarnate(thread, root: call.root, space: call.space, context: M.Context(entry: call.entry, stack: call.stack))
+    return done
+  }
+
+  /// A process that was stopped stays so; whatever else kept it from running belonged to the old image.
+  mutating func threadExec(_ call: Kernel.ThreadExec, _ me: ThreadPointer) throws(Errno) -> Message? {
+    let thread = try mortal(call.thread, me)
+    try checkRoot(call.root)
+    try checkStart(entry: call.entry, stack: call.stack)
+    unlink(thread)
+    discard(events + thread.pointee.slot)
+    thread.pointee.context = M.Context(entry: call.entry, stack: call.stack)
+    thread.pointee.root = call.root
+    thread.pointee.space = call.space
+    thread.pointee.holds.remove(.exception)
+    machine.resetExtendedState(slot: thread.pointee.slot)
+    settle(thread)
+    return done
+  }
+}

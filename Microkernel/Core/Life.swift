@@ -1,0 +1,137 @@
+import IPC
+import Protocols
+
+// How threads come to be, end, and begin again under the same name.
+extension Core where M: ~Copyable {
+  /// Fills the record of a free slot. It is runnable and in no queue; the caller holds or settles it.
+  mutating func live(
+    _ thread: ThreadPointer, root: UInt64, space: UInt32, context: M.Context, supervisor: Endpoint, priority: UInt8
+  ) {
+    if thread.pointee.endpoint.slot >= Endpoint.serviceSlots { freeThreads.remove(thread) }
+    var record = Thread<M.Context>(endpoint: thread.pointee.endpoint)
+    record.context = context
+    record.root = root
+    record.space = space
+    record.supervisor = supervisor
+    record.priority = priority
+    record.state = .runnable
+    if !record.endpoint.isService {
+      record.privileges = .user
+    } else if record.endpoint == .vm {
+      record.privileges = bootPrivileges.0.privileges
+    } else if record.endpoint == .rs {
+      record.privileges = bootPrivileges.1.privileges
+    }
+    thread.pointee = record
+    threadCount += 1
+  }
+
+  /// Out of whatever it waits for or stands in; then it is runnable, in no queue, and its call is forgotten.
+  mutating func unlink(_ thread: ThreadPointer) {
+    switch thread.pointee.state {
+    case .free: return
+    case .runnable: if thread.pointee.canRun, thread != current { dequeue(thread) }
+    case .sending: thread.pointee.peer?.pointee.callers.remove(thread)
+    case .waiting: thread.pointee.peer?.pointee.waiters.remove(thread)
+    case .receiving: stopReceiving(thread)
+    }
+    thread.pointee.state = .runnable
+    thread.pointee.peer = nil
+    thread.pointee.rerun = false
+    thread.pointee.copied = 0
+    thread.pointee.hasSignal = false
+    thread.pointee.quantum = Quantum.length
+  }
+
+  /// What a thread leaves behind when it ends, for whatever reason: all of it goes.
+  mutating func release(_ thread: ThreadPointer) {
+    unlink(thread)
+    discard(events + thread.pointee.slot)
+    if thread.pointee.queued > 0 { discardMessages(from: thread) }
+    while let grant = thread.pointee.grants { revoke(grant) }
+    for line in 0..<Self.lines where lineOwners[line] == thread {
+      machine.maskLine(line)
+      lineOwners[line] = nil
+    }
+    thread.pointee.alarm = 0
+    updateTimer(thread)
+    thread.pointee.events = 0
+    thread.pointee.notifications &= ~1
+  }
+
+  private mutating func discardMessages(from thread: ThreadPointer) {
+    for index in 0..<limits.envelopes where envelopes[index].sender == thread {
+      discard(envelopes + index)
+      if thread.pointee.queued == 0 { return }
+    }
+  }
+
+  /// Everybody who waits for `thread` learns that it is gone. Its name is never valid again.
+  mutating func destroy(_ thread: ThreadPointer) {
+    release(thread)
+    while let envelope = thread.pointee.inbox.first { discard(envelope) }
+    let endpoint = thread.pointee.endpoint
+    let free = Thread<M.Context>(endpoint: endpoint.successor)
+    // From here on nobody can find it, so that no woken thread's signal can reach it either.
+    thread.pointee.state = .free
+    while let caller = thread.pointee.callers.first {
+      thread.pointee.callers.remove(caller)
+      bereave(caller)
+    }
+    while let waiter = thread.pointee.waiters.first {
+      if waiter.pointee.state == .receiving {
+        endReceive(waiter, .deadEndpoint)
+      } else {
+        thread.pointee.waiters.remove(waiter)
+        bereave(waiter)
+      }
+    }
+    if endpoint.isService {
+      for slot in 1..<Endpoint.serviceSlots { threads[slot].notifications &= ~(1 << UInt64(endpoint.slot)) }
+    }
+    thread.pointee = free
+    if !endpoint.isService { freeThreads.append(thread) }
+    threadCount -= 1
+  }
+
+  private mutating func bereave(_ thread: ThreadPointer) {
+    thread.pointee.context.setResult(status: -Int64(Errno.deadEndpoint.rawValue), flags: 0)
+    wake(thread)
+  }
+
+  /// A new life for a service under its old name: who waits for its answer is heard again, before those that it had not
+  /// heard yet. Who was heard twice already gets an error: perhaps it is what the service died of.
+  mutating func reincarnate(_ thread: ThreadPointer, root: UInt64, space: UInt32, context: M.Context) {
+    release(thread)
+    thread.pointee.context = context
+    thread.pointee.root = root
+    thread.pointee.space = space
+    thread.pointee.holds = .stopped
+    machine.resetExtendedState(slot: thread.pointee.slot)
+    // From the last to the first, each in front of the queue. Some wait for a message from it and go on waiting.
+    var next = thread.pointee.waiters.last
+    while let caller = next {
+      next = caller.pointee.previous
+      guard caller.pointee.state == .waiting else { continue }
+      thread.pointee.waiters.remove(caller)
+      if caller.pointee.deliveries >= 2 {
+        var answer = Message(error: .ioError)
+        answer.source = thread.pointee.endpoint
+        caller.pointee.context.message = answer
+        caller.pointee.context.setResult(status: 0, flags: 0)
+        wake(caller)
+      } else {
+        caller.pointee.state = .sending
+        thread.pointee.callers.prepend(caller)
+      }
+    }
+  }
+}
+
+extension Endpoint {
+  /// The name of the next thread in this slot. Skips the two names that are nobody's.
+  var successor: Endpoint {
+    let next = Endpoint(slot: slot, generation: generation &+ 1)
+    return next == .any || next == .none ? Endpoint(slot: slot, generation: 0) : next
+  }
+}

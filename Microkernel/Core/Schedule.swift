@@ -1,0 +1,110 @@
+import IPC
+import Protocols
+
+// Who runs: eight priorities, in turn within one. `current` is in no queue.
+extension Core where M: ~Copyable {
+  /// A thread that is alive; nil for an endpoint of the past, of the future or of nobody.
+  func lookup(_ endpoint: Endpoint) -> ThreadPointer? {
+    let slot = endpoint.slot
+    guard slot < limits.threads else { return nil }
+    let thread = threads + slot
+    return thread.pointee.endpoint == endpoint && thread.pointee.isAlive ? thread : nil
+  }
+
+  mutating func enqueue(_ thread: ThreadPointer) {
+    let priority = Int(thread.pointee.priority)
+    ready[priority].append(thread)
+    readyMask |= 1 << UInt32(truncatingIfNeeded: priority)
+  }
+
+  mutating func dequeue(_ thread: ThreadPointer) {
+    let priority = Int(thread.pointee.priority)
+    ready[priority].remove(thread)
+    if ready[priority].isEmpty { readyMask &= ~(1 << UInt32(truncatingIfNeeded: priority)) }
+  }
+
+  /// After a change to a thread that is in no queue: into its ready queue if nothing keeps it from running.
+  mutating func settle(_ thread: ThreadPointer) {
+    if thread.pointee.canRun, thread != current { enqueue(thread) }
+  }
+
+  /// Chooses `current`. The entries have done so already; for the start.
+  public mutating func schedule() {
+    while true {
+      choose()
+      guard let thread = current, thread.pointee.rerun else { break }
+      thread.pointee.rerun = false
+      perform(thread)
+    }
+    setTimer()
+  }
+
+  private mutating func choose() {
+    // 32 when all queues are empty.
+    let best = readyMask.trailingZeroBitCount
+    if let thread = current {
+      if thread.pointee.canRun {
+        if best >= Int(thread.pointee.priority) { return }
+        preempt(thread)
+      } else if best >= Self.priorities {
+        run(nil)
+        return
+      }
+    } else if best >= Self.priorities {
+      return
+    }
+    guard let next = ready[best].first else { return }
+    dequeue(next)
+    run(next)
+  }
+
+  /// To the head of its queue with the rest of its quantum, or to the end with a new one if nothing is left.
+  mutating func preempt(_ thread: ThreadPointer) {
+    let now = machine.now
+    let priority = Int(thread.pointee.priority)
+    if now < sliceEnd {
+      thread.pointee.quantum = sliceEnd - now
+      ready[priority].prepend(thread)
+    } else {
+      thread.pointee.quantum = Quantum.length
+      ready[priority].append(thread)
+    }
+    readyMask |= 1 << UInt32(truncatingIfNeeded: priority)
+  }
+
+  /// Switches, and charges the time since the last switch to who had it.
+  mutating func run(_ next: ThreadPointer?) {
+    let now = machine.now
+    if let last = current { last.pointee.time &+= now &- switchedAt }
+    switchedAt = now
+    current = next
+    guard let next else { return }
+    sliceEnd = now &+ next.pointee.quantum
+    next.pointee.quantum = Quantum.length
+  }
+
+  /// Its turn is over: somebody of the same priority is next. `current` stays if there is nobody.
+  mutating func rotate() {
+    guard let thread = current, thread.pointee.canRun else { return }
+    let priority = Int(thread.pointee.priority)
+    guard let next = ready[priority].first else {
+      sliceEnd = machine.now &+ Quantum.length
+      return
+    }
+    dequeue(next)
+    thread.pointee.quantum = Quantum.length
+    enqueue(thread)
+    run(next)
+  }
+
+  /// The machine's timer for the next alarm, deadline or end of a quantum that anybody waits for. It may stand too
+  /// early: then `timer` finds nothing to do, which is cheaper than setting it at every switch.
+  mutating func setTimer() {
+    var next = timerCount > 0 ? timers[0].pointee.timerKey : UInt64.max
+    if let thread = current, readyMask & (1 << UInt32(thread.pointee.priority)) != 0 { next = min(next, sliceEnd) }
+    if next < armed {
+      armed = next
+      machine.setTimer(next)
+    }
+  }
+}

@@ -1,0 +1,72 @@
+import IPC
+import Protocols
+
+// Signal frames on user stacks. When a thread gets its handler, all pages of the frame are there before the first
+// byte is written and the first register changed.
+extension Core where M: ~Copyable {
+  /// Below the red zone that the System V ABI gives to leaf functions.
+  static var redZone: UInt64 { 128 }
+
+  /// Where the next frame of `thread` would be; nil if its stack pointer is nonsense.
+  func frameAddress(_ thread: ThreadPointer) -> UInt64? {
+    let stack = thread.pointee.context.stack
+    let size = UInt64(M.Context.signalFrameSize)
+    guard stack >= Self.redZone + size + 16, isUserRange(stack, 0) else { return nil }
+    return (stack - Self.redZone - size) & ~15
+  }
+
+  /// Whether the frame of `thread` can be written now.
+  func probeFrame(_ thread: ThreadPointer) -> Access {
+    guard let address = frameAddress(thread) else { return .refused }
+    return probe(thread, address, M.Context.signalFrameSize, write: true)
+  }
+
+  /// Writes the frame; `probeFrame` has granted it.
+  mutating func enter(_ thread: ThreadPointer, _ signal: PendingSignal) {
+    guard let address = frameAddress(thread) else { return }
+    thread.pointee.context.enterSignal(
+      frameBuffer, at: address, signal: signal.number, handler: signal.handler, restorer: signal.restorer, mask: signal.mask)
+    transfer(thread, address, write: true)
+  }
+
+  /// Between `frameBuffer` and a frame whose pages are there.
+  func transfer(_ thread: ThreadPointer, _ address: UInt64, write: Bool) {
+    let size = UInt64(M.Context.signalFrameSize)
+    var done: UInt64 = 0
+    while done < size {
+      let place = translate(thread.pointee.root, address + done, write: write)
+      guard place.result == .found else { return }
+      let count = min(size - done, 4096 - place.physical % 4096)
+      let user = machine.memory(at: place.physical)
+      if write {
+        user.copyMemory(from: frameBuffer + Int(done), byteCount: Int(count))
+      } else {
+        (frameBuffer + Int(done)).copyMemory(from: user, byteCount: Int(count))
+      }
+      done += count
+    }
+  }
+
+  /// `thread` has what it waited for: now its signal. If a page of its stack is missing it waits again, for VM.
+  mutating func deliverPendingSignal(_ thread: ThreadPointer) {
+    switch probeFrame(thread) {
+    case .granted:
+      thread.pointee.hasSignal = false
+      enter(thread, thread.pointee.signal)
+    case .missing(let address, let access):
+      faults &+= 1
+      askVM(for: thread, .signal, in: thread, address: address, access: access)
+    case .refused:
+      thread.pointee.hasSignal = false
+      stackIsBad(thread)
+    }
+  }
+
+  /// A signal for which there is no room, with nobody waiting for the answer: SIGSEGV, as POSIX has it.
+  mutating func stackIsBad(_ thread: ThreadPointer) {
+    thread.pointee.holds.insert(.exception)
+    report(thread, KernelEvent.Exception(
+      thread: thread.pointee.endpoint, signal: 11, address: thread.pointee.context.stack,
+      instruction: thread.pointee.context.instruction, vector: 14))
+  }
+}
