@@ -66,6 +66,7 @@ var targets: [Target] = [
   library("BootImage", "Boot/Image", ["IPC", "Protocols"]),
   library("KernelCore", "Microkernel/Core", ["IPC", "Protocols", "PageTable"], ring0 + noAllocations),
   library("ServerKit", "Servers/Kit", ["IPC", "Protocols"]),
+  library("Ext2Server", "Servers/FS/Ext2/Logic", ["IPC", "Protocols", "ServerKit"]),
   library("RSServer", "Servers/RS/Logic", ["IPC", "Protocols", "BootImage", "ServerKit"]),
   library("Terminal", "Servers/Drivers/Terminal"),
   library("NS16550", "Servers/Drivers/NS16550/Logic", ["IPC", "Protocols", "ServerKit", "Terminal"]),
@@ -85,6 +86,7 @@ if metal != nil {
     library("Trap", "IPC/Trap/Metal", ["IPC", "CTrap"]),
     .target(name: "CRuntime", path: "IPC/Runtime/C", cSettings: freestandingC),
     library("Runtime", "IPC/Runtime/Swift", ["CRuntime", "IPC", "Protocols", "Trap"]),
+    server("ext2", "Servers/FS/Ext2/Main", ["Ext2Server"]),
     server("rs", "Servers/RS/Main", ["RSServer"]),
     server("tty", "Servers/Drivers/NS16550/Main", ["NS16550"]),
   ]
@@ -105,6 +107,7 @@ if metal == nil {
     tests("Executable", ["Executable", "PageTable"]),
     tests("BootImage", ["BootImage", "IPC", "Protocols"]),
     tests("ServerKit", ["ServerKit", "IPC", "Protocols"]),
+    tests("Ext2Server", ["Ext2Server", "IPC", "Protocols", "ServerKit"]),
     .target(name: "ToolKit", dependencies: ["BootImage"], path: "Tools/Kit", exclude: ["README.md"]),
     .executableTarget(
       name: "apus", dependencies: ["ToolKit", .product(name: "ArgumentParser", package: "swift-argument-parser")], path: "Tools/Apus"),
