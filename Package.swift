@@ -93,7 +93,7 @@ if metal != nil {
 }
 
 // The programs of /bin. Each is one page that calls its function in `Programs` (or `Shell`).
-let programs = ["ls", "cat", "echo", "uname", "bench"]
+let programs = ["ls", "cat", "echo", "uname", "bench", "hostile"]
 if metal != nil {
   targets += [.target(name: "CPOSIX", path: "Userland/POSIX/C", cSettings: freestandingC)]
   targets += programs.map { program($0, $0 == "bench" || $0 == "hostile" ? ["CTrap"] : ["Programs"]) }
