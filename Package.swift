@@ -68,6 +68,8 @@ var targets: [Target] = [
   library("ServerKit", "Servers/Kit", ["IPC", "Protocols"]),
   library("Ext2Server", "Servers/FS/Ext2/Logic", ["IPC", "Protocols", "ServerKit"]),
   library("RSServer", "Servers/RS/Logic", ["IPC", "Protocols", "BootImage", "ServerKit"]),
+  library("PMServer", "Servers/PM/Logic", ["IPC", "Protocols", "ServerKit"]),
+  library("DSServer", "Servers/DS/Logic", ["IPC", "Protocols", "ServerKit"]),
   library("Terminal", "Servers/Drivers/Terminal"),
   library("NS16550", "Servers/Drivers/NS16550/Logic", ["IPC", "Protocols", "ServerKit", "Terminal"]),
 ]
@@ -88,6 +90,8 @@ if metal != nil {
     library("Runtime", "IPC/Runtime/Swift", ["CRuntime", "IPC", "Protocols", "Trap"]),
     server("ext2", "Servers/FS/Ext2/Main", ["Ext2Server"]),
     server("rs", "Servers/RS/Main", ["RSServer"]),
+    server("pm", "Servers/PM/Main", ["PMServer"]),
+    server("ds", "Servers/DS/Main", ["DSServer"]),
     server("tty", "Servers/Drivers/NS16550/Main", ["NS16550"]),
   ]
 }

@@ -5,7 +5,7 @@ public enum PM {
   public enum Number: Int32, CaseIterable {
     case fork = 0x200, exec, exit, waitPID, kill, signalAction, signalReturn, signalMask, pause
     case identity, setProcessGroup, times, sleep, alarm
-    case adopt, signalGroup, processInformation, endpointOf, signalProcess
+    case adopt, signalGroup, processInformation, endpointOf, signalProcess, setSession
   }
 
   /// fork(2): the child's process id to the parent, 0 to the child.
@@ -40,7 +40,8 @@ public enum PM {
     public init(status: Int64) { self.status = status }
   }
 
-  /// waitpid(2). `id` as there; options bit 0 WNOHANG, bit 1 WUNTRACED.
+  /// waitpid(2). `id` as there; options bit 0 WNOHANG, bit 1 WUNTRACED, bit 3 WCONTINUED. A signal whose handler
+  /// is over answers `.interrupted`, or `.restarted` if it was set with SA_RESTART: then ask again.
   public struct WaitPID: Call {
     public static var number: Int32 { Number.waitPID.rawValue }
     public var id: Int32
@@ -72,7 +73,7 @@ public enum PM {
     }
   }
 
-  /// sigaction(2). Handler 0 default, 1 ignore.
+  /// sigaction(2). Handler 0 default, 1 ignore. With flags ~0 it only asks.
   public struct SignalAction: Call {
     public static var number: Int32 { Number.signalAction.rawValue }
     public var signal: UInt32
@@ -148,6 +149,13 @@ public enum PM {
     }
   }
 
+  /// setsid(2): the new session's id.
+  public struct SetSession: Call {
+    public static var number: Int32 { Number.setSession.rawValue }
+    public init() {}
+    public typealias Reply = IDReply
+  }
+
   /// times(2), in nanoseconds.
   public struct Times: Call {
     public static var number: Int32 { Number.times.rawValue }
@@ -182,7 +190,8 @@ public enum PM {
 
   // MARK: From other servers
 
-  /// RS hands over the first process, stopped; PM registers it with VFS and starts it. From RS only.
+  /// RS hands over the first process, stopped; PM registers it with VFS and starts it. From RS only, which asks
+  /// asynchronously: PM's own death must not leave RS waiting.
   public struct Adopt: Call {
     public static var number: Int32 { Number.adopt.rawValue }
     public var process: Endpoint
