@@ -65,6 +65,9 @@ var targets: [Target] = [
   library("Executable", "IPC/Executable"),
   library("BootImage", "Boot/Image", ["IPC", "Protocols"]),
   library("KernelCore", "Microkernel/Core", ["IPC", "Protocols", "PageTable"], ring0 + noAllocations),
+  library("PhysicalMemory", "Microkernel/PhysicalMemory", ["BootImage", "PageTable"], ring0 + noAllocations),
+  .target(name: "CX86", path: "Microkernel/Arch/X86_64/C"),
+  library("X86State", "Microkernel/Arch/X86_64/State", ["CX86", "IPC", "KernelCore", "PageTable", "Protocols"], ring0 + noAllocations),
   library("ServerKit", "Servers/Kit", ["IPC", "Protocols"]),
   library("Ext2Server", "Servers/FS/Ext2/Logic", ["IPC", "Protocols", "ServerKit"]),
   library("RSServer", "Servers/RS/Logic", ["IPC", "Protocols", "BootImage", "ServerKit"]),
@@ -84,6 +87,18 @@ targets += [
 
 if metal != nil {
   targets += [
+    .target(name: "CStart", path: "Boot/Start/x86_64", exclude: ["kernel.ld", "user.ld"], cSettings: freestandingC),
+    .target(name: "CEntry", path: "Microkernel/Arch/X86_64/Entry", cSettings: freestandingC),
+    library(
+      "X86Hardware", "Microkernel/Arch/X86_64/Machine",
+      ["BootImage", "CEntry", "CStart", "CX86", "IPC", "KernelCore", "PageTable", "PhysicalMemory", "X86State"], ring0 + noAllocations),
+    .executableTarget(
+      name: "kernel",
+      dependencies: [
+        "BootImage", "CEntry", "CRuntime", "CStart", "CX86", "Executable", "IPC", "KernelCore", "PageTable", "PhysicalMemory", "X86Hardware",
+        "X86State",
+      ],
+      path: "Microkernel/Main", swiftSettings: embedded + ring0 + noAllocations, linkerSettings: elf("kernel.ld")),
     .target(name: "CTrap", path: "IPC/Trap/C"),
     library("Trap", "IPC/Trap/Metal", ["IPC", "CTrap"]),
     .target(name: "CRuntime", path: "IPC/Runtime/C", cSettings: freestandingC),

@@ -1,0 +1,191 @@
+// What the CPU and the entry code lay down in memory, and the instructions that Swift has no words for, one a
+// function. Intel SDM vol. 3 for all of it.
+#ifndef APUS_X86_H
+#define APUS_X86_H
+#include <stddef.h>
+#include <stdint.h>
+#include "x86_layout.h"
+
+// The registers of a thread. The CPU pushes rip...ss straight into it (TSS.RSP0 points at its end, which must be
+// aligned to 16), the stubs push the rest.
+typedef struct {
+  uint64_t rbx, r12, r13, r14, r15, r8, r9, r10;  // the eight words of a message
+  uint64_t rax, rdi, rsi, rdx;                    // operation, destination, source, deadline
+  uint64_t rcx, r11, rbp;
+  uint64_t entry;  // vector, ENTRY_SYSCALL or ENTRY_FULL
+  uint64_t error;
+  uint64_t rip, cs, flags, rsp, ss;
+} __attribute__((aligned(16))) apus_context;
+
+// The 64-bit TSS; packed because RSP0 is not aligned.
+typedef struct {
+  uint32_t reserved0;
+  uint64_t rsp[3];
+  uint64_t reserved1;
+  uint64_t ist[7];
+  uint64_t reserved2;
+  uint16_t reserved3, io_map_base;
+} __attribute__((packed)) apus_tss;
+
+// What belongs to one processor. The first fields are known to the assembly.
+typedef struct {
+  apus_context *current;   // the thread that was resumed last; null in idle
+  uint64_t stack;          // top of this processor's kernel stack
+  uint64_t scratch;        // the user's rsp for the first instructions of SYSCALL
+  uint64_t root;           // what CR3 holds
+  uint64_t kernel_root;    // top table without a user half, for idle
+  int64_t fpu_slot;        // whose state is in the FPU registers; -1: nobody's
+  uint8_t *fpu_states;     // 512 bytes a thread slot
+  uint64_t fpu_mxcsr_mask; // bits of MXCSR that this CPU has
+  apus_tss *tss;
+  void *self;              // this very struct
+  void *core;              // the kernel core that runs here
+} apus_cpu;
+
+#define APUS_AT(type, field, offset) _Static_assert(offsetof(type, field) == offset, #field)
+APUS_AT(apus_context, rbx, CONTEXT_RBX);
+APUS_AT(apus_context, r12, CONTEXT_R12);
+APUS_AT(apus_context, r13, CONTEXT_R13);
+APUS_AT(apus_context, r14, CONTEXT_R14);
+APUS_AT(apus_context, r15, CONTEXT_R15);
+APUS_AT(apus_context, r8, CONTEXT_R8);
+APUS_AT(apus_context, r9, CONTEXT_R9);
+APUS_AT(apus_context, r10, CONTEXT_R10);
+APUS_AT(apus_context, rax, CONTEXT_RAX);
+APUS_AT(apus_context, rdi, CONTEXT_RDI);
+APUS_AT(apus_context, rsi, CONTEXT_RSI);
+APUS_AT(apus_context, rdx, CONTEXT_RDX);
+APUS_AT(apus_context, rcx, CONTEXT_RCX);
+APUS_AT(apus_context, r11, CONTEXT_R11);
+APUS_AT(apus_context, rbp, CONTEXT_RBP);
+APUS_AT(apus_context, entry, CONTEXT_ENTRY);
+APUS_AT(apus_context, error, CONTEXT_ERROR);
+APUS_AT(apus_context, rip, CONTEXT_RIP);
+APUS_AT(apus_context, cs, CONTEXT_CS);
+APUS_AT(apus_context, flags, CONTEXT_FLAGS);
+APUS_AT(apus_context, rsp, CONTEXT_RSP);
+APUS_AT(apus_context, ss, CONTEXT_SS);
+_Static_assert(sizeof(apus_context) == CONTEXT_SIZE && CONTEXT_SIZE % 16 == 0, "RSP0 must be aligned");
+APUS_AT(apus_cpu, current, CPU_CURRENT);
+APUS_AT(apus_cpu, stack, CPU_STACK);
+APUS_AT(apus_cpu, scratch, CPU_SCRATCH);
+APUS_AT(apus_cpu, self, CPU_SELF);
+_Static_assert(sizeof(apus_tss) == 104, "TSS");
+#undef APUS_AT
+
+#if defined(__x86_64__)
+#define APUS_INLINE __attribute__((always_inline)) static inline
+
+// MARK: Ports
+
+APUS_INLINE void x86_out8(uint16_t port, uint8_t value) { __asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port)); }
+APUS_INLINE void x86_out16(uint16_t port, uint16_t value) { __asm__ volatile("outw %0, %1" : : "a"(value), "Nd"(port)); }
+APUS_INLINE void x86_out32(uint16_t port, uint32_t value) { __asm__ volatile("outl %0, %1" : : "a"(value), "Nd"(port)); }
+APUS_INLINE uint8_t x86_in8(uint16_t port) {
+  uint8_t value;
+  __asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
+  return value;
+}
+APUS_INLINE uint16_t x86_in16(uint16_t port) {
+  uint16_t value;
+  __asm__ volatile("inw %1, %0" : "=a"(value) : "Nd"(port));
+  return value;
+}
+APUS_INLINE uint32_t x86_in32(uint16_t port) {
+  uint32_t value;
+  __asm__ volatile("inl %1, %0" : "=a"(value) : "Nd"(port));
+  return value;
+}
+APUS_INLINE void x86_out_bytes(uint16_t port, const void *bytes, uint64_t count) {
+  __asm__ volatile("rep outsb" : "+S"(bytes), "+c"(count) : "d"(port) : "memory");
+}
+
+// MARK: Control registers, model-specific registers, CPUID, time
+
+APUS_INLINE uint64_t x86_read_cr0(void) {
+  uint64_t value;
+  __asm__ volatile("mov %%cr0, %0" : "=r"(value));
+  return value;
+}
+APUS_INLINE void x86_write_cr0(uint64_t value) { __asm__ volatile("mov %0, %%cr0" : : "r"(value) : "memory"); }
+APUS_INLINE uint64_t x86_read_cr2(void) {
+  uint64_t value;
+  __asm__ volatile("mov %%cr2, %0" : "=r"(value));
+  return value;
+}
+APUS_INLINE uint64_t x86_read_cr3(void) {
+  uint64_t value;
+  __asm__ volatile("mov %%cr3, %0" : "=r"(value));
+  return value;
+}
+APUS_INLINE void x86_write_cr3(uint64_t value) { __asm__ volatile("mov %0, %%cr3" : : "r"(value) : "memory"); }
+APUS_INLINE uint64_t x86_read_cr4(void) {
+  uint64_t value;
+  __asm__ volatile("mov %%cr4, %0" : "=r"(value));
+  return value;
+}
+APUS_INLINE void x86_write_cr4(uint64_t value) { __asm__ volatile("mov %0, %%cr4" : : "r"(value) : "memory"); }
+APUS_INLINE uint64_t x86_read_msr(uint32_t number) {
+  uint32_t low, high;
+  __asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(number));
+  return (uint64_t)high << 32 | low;
+}
+APUS_INLINE void x86_write_msr(uint32_t number, uint64_t value) {
+  __asm__ volatile("wrmsr" : : "c"(number), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)) : "memory");
+}
+typedef struct {
+  uint32_t a, b, c, d;
+} apus_cpuid;
+APUS_INLINE apus_cpuid x86_cpuid(uint32_t leaf) {
+  apus_cpuid result;
+  __asm__ volatile("cpuid" : "=a"(result.a), "=b"(result.b), "=c"(result.c), "=d"(result.d) : "0"(leaf), "2"(0));
+  return result;
+}
+APUS_INLINE uint64_t x86_timestamp(void) {
+  uint32_t low, high;
+  __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+  return (uint64_t)high << 32 | low;
+}
+APUS_INLINE void x86_invalidate(uint64_t address) { __asm__ volatile("invlpg (%0)" : : "r"(address) : "memory"); }
+APUS_INLINE void x86_halt_forever(void) {
+  for (;;) __asm__ volatile("cli; hlt");
+}
+APUS_INLINE uint64_t x86_frame_pointer(void) { return (uint64_t)__builtin_frame_address(0); }
+
+// The struct of the processor that executes this; valid once GS is loaded.
+APUS_INLINE apus_cpu *x86_this_cpu(void) {
+  apus_cpu *cpu;
+  __asm__("mov %%gs:%c1, %0" : "=r"(cpu) : "i"(CPU_SELF));
+  return cpu;
+}
+APUS_INLINE void x86_device_write(uint64_t address, uint32_t value) { *(volatile uint32_t *)address = value; }
+APUS_INLINE uint32_t x86_device_read(uint64_t address) { return *(volatile uint32_t *)address; }
+
+// MARK: Descriptor tables
+
+typedef struct {
+  uint16_t limit;
+  uint64_t base;
+} __attribute__((packed)) apus_table;
+APUS_INLINE void x86_load_idt(const void *base, uint16_t limit) {
+  apus_table table = {limit, (uint64_t)base};
+  __asm__ volatile("lidt %0" : : "m"(table));
+}
+// Loads the GDT, then every segment register and the task register from it.
+APUS_INLINE void x86_load_gdt(const void *base, uint16_t limit) {
+  apus_table table = {limit, (uint64_t)base};
+  __asm__ volatile(
+      "lgdt %0\n\t"
+      "mov %1, %%ds\n\tmov %1, %%es\n\tmov %1, %%ss\n\tmov %2, %%fs\n\tmov %2, %%gs\n\t"
+      "pushq %3\n\tlea 1f(%%rip), %%rax\n\tpush %%rax\n\tlretq\n1:\n\t"
+      "ltr %w4"
+      : : "m"(table), "r"(X86_KERNEL_DATA), "r"(0), "i"(X86_KERNEL_CODE), "r"(X86_TSS) : "rax", "memory");
+}
+
+// MARK: Floating point
+
+APUS_INLINE void x86_fxsave(void *area) { __asm__ volatile("fxsave64 (%0)" : : "r"(area) : "memory"); }
+APUS_INLINE void x86_fxrstor(const void *area) { __asm__ volatile("fxrstor64 (%0)" : : "r"(area) : "memory"); }
+APUS_INLINE void x86_fninit(void) { __asm__ volatile("fninit"); }
+#endif
+#endif

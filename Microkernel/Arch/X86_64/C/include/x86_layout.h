@@ -1,0 +1,62 @@
+// Numbers that assembly, C and Swift share. `x86.h` asserts that they are the offsets of its structs.
+#ifndef APUS_X86_LAYOUT_H
+#define APUS_X86_LAYOUT_H
+
+// Selectors. The order is what SYSRET and SYSEXIT compute from one base (SDM vol. 2): 0x18 stays empty, so that
+// there is no compatibility mode to enter.
+#define X86_KERNEL_CODE 0x08
+#define X86_KERNEL_DATA 0x10
+#define X86_USER_DATA 0x23
+#define X86_USER_CODE 0x2B
+#define X86_TSS 0x38
+
+// apus_context: the message first and in message order, then the other arguments, then what only a full return
+// restores, then the frame that the CPU itself pushes and `iretq` pops.
+#define CONTEXT_RBX 0
+#define CONTEXT_R12 8
+#define CONTEXT_R13 16
+#define CONTEXT_R14 24
+#define CONTEXT_R15 32
+#define CONTEXT_R8 40
+#define CONTEXT_R9 48
+#define CONTEXT_R10 56
+#define CONTEXT_RAX 64
+#define CONTEXT_RDI 72
+#define CONTEXT_RSI 80
+#define CONTEXT_RDX 88
+#define CONTEXT_RCX 96
+#define CONTEXT_R11 104
+#define CONTEXT_RBP 112
+#define CONTEXT_ENTRY 120
+#define CONTEXT_ERROR 128
+#define CONTEXT_RIP 136
+#define CONTEXT_CS 144
+#define CONTEXT_FLAGS 152
+#define CONTEXT_RSP 160
+#define CONTEXT_SS 168
+#define CONTEXT_SIZE 176
+
+// How a thread came into the kernel, in `apus_context.entry`: a vector below 256, or one of these.
+#define ENTRY_SYSCALL 0x100
+// A context made or changed as a whole: leaves by `iretq`.
+#define ENTRY_FULL 0x101
+
+// apus_cpu, reached through GS.
+#define CPU_CURRENT 0
+#define CPU_STACK 8
+#define CPU_SCRATCH 16
+#define CPU_SELF 72
+
+#define VECTOR_DEBUG 1
+#define VECTOR_NMI 2
+#define VECTOR_DOUBLE_FAULT 8
+#define VECTOR_PAGE_FAULT 14
+#define VECTOR_MACHINE_CHECK 18
+#define VECTOR_LINES 0x20
+#define VECTOR_TIMER 0x30
+#define VECTOR_CALL 0x80
+#define VECTOR_SPURIOUS 0xFF
+
+#define KERNEL_IMAGE 0xFFFFFFFF80000000
+
+#endif

@@ -1,0 +1,235 @@
+// The ways into the kernel and out of it. A thread's registers go straight into its own record (`apus_context`):
+// the CPU pushes its frame there because TSS.RSP0 is the end of the current thread's context. The kernel itself runs
+// on one stack a processor, empty at every entry, so leaving it is never unwinding: `entry_resume` starts afresh
+// from whatever thread is current by then.
+//
+// Interrupts are off from entry to exit. SFMASK and `popfq` clear what a user may have set in RFLAGS (SEC5).
+
+#include "../C/include/x86_layout.h"
+
+// MARK: SYSCALL
+
+// rcx = return address, r11 = flags, both lost to the caller by contract, as rsi and rdx are (IPC/Message/Trap.swift).
+    .section .text.entry_syscall, "ax", @progbits
+    .globl entry_syscall
+    .balign 16
+entry_syscall:
+    swapgs
+    mov %rsp, %gs:CPU_SCRATCH
+    mov %gs:CPU_CURRENT, %rsp
+    mov %rbx, CONTEXT_RBX(%rsp)
+    mov %r12, CONTEXT_R12(%rsp)
+    mov %r13, CONTEXT_R13(%rsp)
+    mov %r14, CONTEXT_R14(%rsp)
+    mov %r15, CONTEXT_R15(%rsp)
+    mov %r8, CONTEXT_R8(%rsp)
+    mov %r9, CONTEXT_R9(%rsp)
+    mov %r10, CONTEXT_R10(%rsp)
+    mov %rax, CONTEXT_RAX(%rsp)
+    mov %rdi, CONTEXT_RDI(%rsp)
+    mov %rsi, CONTEXT_RSI(%rsp)
+    mov %rdx, CONTEXT_RDX(%rsp)
+    mov %rbp, CONTEXT_RBP(%rsp)
+    mov %rcx, CONTEXT_RIP(%rsp)
+    mov %r11, CONTEXT_FLAGS(%rsp)
+    movq $ENTRY_SYSCALL, CONTEXT_ENTRY(%rsp)
+    mov %gs:CPU_SCRATCH, %rcx
+    mov %rcx, CONTEXT_RSP(%rsp)
+    mov %gs:CPU_STACK, %rsp
+    xor %ebp, %ebp
+    call kernel_call
+    // and straight on into
+
+// MARK: Out
+
+    .globl entry_resume
+entry_resume:
+    mov %gs:CPU_CURRENT, %rsp
+    test %rsp, %rsp
+    jz idle
+    cmpl $ENTRY_SYSCALL, CONTEXT_ENTRY(%rsp)
+    jne full
+    mov CONTEXT_RIP(%rsp), %rcx
+    mov %rcx, %rax
+    shr $47, %rax                       // SYSRET to a non-canonical address faults in ring 0 on Intel (SEC1)
+    jnz full
+    mov CONTEXT_RBX(%rsp), %rbx
+    mov CONTEXT_R12(%rsp), %r12
+    mov CONTEXT_R13(%rsp), %r13
+    mov CONTEXT_R14(%rsp), %r14
+    mov CONTEXT_R15(%rsp), %r15
+    mov CONTEXT_R8(%rsp), %r8
+    mov CONTEXT_R9(%rsp), %r9
+    mov CONTEXT_R10(%rsp), %r10
+    mov CONTEXT_RAX(%rsp), %rax
+    mov CONTEXT_RDI(%rsp), %rdi
+    mov CONTEXT_RBP(%rsp), %rbp
+    mov CONTEXT_FLAGS(%rsp), %r11
+    xor %esi, %esi                      // nothing of the kernel's leaks
+    xor %edx, %edx
+    mov CONTEXT_RSP(%rsp), %rsp
+    swapgs
+    sysretq
+
+full:
+    pop %rbx
+    pop %r12
+    pop %r13
+    pop %r14
+    pop %r15
+    pop %r8
+    pop %r9
+    pop %r10
+    pop %rax
+    pop %rdi
+    pop %rsi
+    pop %rdx
+    pop %rcx
+    pop %r11
+    pop %rbp
+    add $16, %rsp                       // entry, error
+    swapgs
+    iretq
+
+// An interrupt between STI and HLT is held back until HLT, so a wake-up is never missed; it enters `from_kernel`.
+idle:
+    mov %gs:CPU_STACK, %rsp
+    xor %ebp, %ebp
+1:  sti
+    hlt
+    jmp 1b
+
+// SYSCALL from 32-bit code: there is no such code (no 32-bit segment), so this is never reached on AMD and QEMU and
+// does not exist on Intel.
+    .section .text.entry_compat, "ax", @progbits
+    .globl entry_compat
+    .balign 16
+entry_compat:
+    ud2
+
+// MARK: Interrupts and exceptions
+
+// One stub a vector, 16 bytes apart; afterwards there is an error code on the stack in any case.
+    .section .text.entry_vectors, "ax", @progbits
+    .globl entry_vectors
+    .balign 16
+entry_vectors:
+.set vector, 0
+.rept 256
+    .balign 16
+.if vector == VECTOR_NMI
+    jmp non_maskable
+.elseif vector == VECTOR_DEBUG
+    jmp debug
+.elseif vector == VECTOR_DOUBLE_FAULT  // this and the next: the end, from wherever they come
+    push $vector
+    jmp save_fault
+.elseif vector == VECTOR_MACHINE_CHECK
+    push $0
+    push $vector
+    jmp save_fault
+.else
+.if (vector < 10 || vector > 14) && vector != 17 && vector != 21 && vector != 29 && vector != 30
+    push $0
+.endif
+    push $vector
+    jmp common
+.endif
+.set vector, vector + 1
+.endr
+
+
+    .balign 16
+common:
+    testb $3, 24(%rsp)                  // cs
+    jz from_kernel
+    swapgs
+    lfence                              // no speculation with the user's GS (SEC4)
+save:
+    push %rbp
+    push %r11
+    push %rcx
+    push %rdx
+    push %rsi
+    push %rdi
+    push %rax
+    push %r10
+    push %r9
+    push %r8
+    push %r15
+    push %r14
+    push %r13
+    push %r12
+    push %rbx
+    mov %rsp, %rdi                      // the current thread's context
+    mov %gs:CPU_STACK, %rsp
+    push $2                             // clears AC and DF, which interrupts leave as they are
+    popfq
+    xor %ebp, %ebp
+    call kernel_trap
+    jmp entry_resume
+
+// Ring 0: an interrupt in idle, whose stack holds nothing, or the kernel's own fault.
+from_kernel:
+    cld
+    cmpq $VECTOR_LINES, (%rsp)
+    jae idle_interrupt
+save_fault:
+    push %rbp
+    push %r11
+    push %rcx
+    push %rdx
+    push %rsi
+    push %rdi
+    push %rax
+    push %r10
+    push %r9
+    push %r8
+    push %r15
+    push %r14
+    push %r13
+    push %r12
+    push %rbx
+    mov %rsp, %rdi
+    mov CONTEXT_RBP(%rsp), %rbp
+    and $-16, %rsp
+    call kernel_fault                   // does not use GS, does not return
+    ud2
+idle_interrupt:
+    mov (%rsp), %rdi
+    mov %gs:CPU_STACK, %rsp
+    call kernel_idle_interrupt
+    jmp entry_resume
+
+// Has a stack of its own, lest a trap on the first instruction of SYSCALL use the user's (SEC3). From ring 3 the frame
+// moves from there into the thread's context.
+debug:
+    push $0
+    push $VECTOR_DEBUG
+    testb $3, 24(%rsp)
+    jz save_fault
+    swapgs
+    lfence
+    mov %rax, %gs:CPU_SCRATCH
+    mov %gs:CPU_CURRENT, %rax
+    popq CONTEXT_ENTRY(%rax)
+    popq CONTEXT_ERROR(%rax)
+    popq CONTEXT_RIP(%rax)
+    popq CONTEXT_CS(%rax)
+    popq CONTEXT_FLAGS(%rax)
+    popq CONTEXT_RSP(%rax)
+    popq CONTEXT_SS(%rax)
+    lea CONTEXT_ENTRY(%rax), %rsp
+    mov %gs:CPU_SCRATCH, %rax
+    jmp save
+
+// May come at any instruction, also between SYSCALL and `swapgs`: touches nothing but its own stack and a count.
+non_maskable:
+    incq entry_nmi_count(%rip)
+    iretq
+
+    .section .bss.entry_nmi_count, "aw", @nobits
+    .balign 8
+entry_nmi_count: .skip 8
+
+    .section .note.GNU-stack, "", @progbits

@@ -1,0 +1,17 @@
+// The entry code's places that Swift puts into descriptors and registers, and its way back to a thread.
+#ifndef APUS_ENTRY_H
+#define APUS_ENTRY_H
+#include <stdint.h>
+
+#define APUS_PLACE __attribute__((swift_attr("nonisolated(unsafe)"))) extern char
+APUS_PLACE entry_vectors, entry_syscall, entry_compat;
+#undef APUS_PLACE
+
+// 256 stubs of 16 bytes, in vector order.
+__attribute__((always_inline)) static inline uint64_t address_of_entry_vectors(void) { return (uint64_t)&entry_vectors; }
+__attribute__((always_inline)) static inline uint64_t address_of_entry_syscall(void) { return (uint64_t)&entry_syscall; }
+__attribute__((always_inline)) static inline uint64_t address_of_entry_compat(void) { return (uint64_t)&entry_compat; }
+
+// Leaves the kernel for the thread in `apus_cpu.current`, or idles if there is none.
+__attribute__((noreturn)) void entry_resume(void);
+#endif

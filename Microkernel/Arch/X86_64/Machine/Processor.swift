@@ -1,0 +1,84 @@
+import CEntry
+import CStart
+import CX86
+import X86State
+import PageTable
+import PhysicalMemory
+
+/// Sets up the processor that runs this: control registers, descriptor tables, entry points, FPU. Each processor has
+/// its own of everything (M-E8); there is one so far.
+public enum Processor {
+  /// One page: the CPU struct, its TSS and its GDT.
+  private enum Layout {
+    static var tss: Int { 256 }
+    static var gdt: Int { 512 }
+  }
+
+  /// - Parameters:
+  ///   - root: the kernel's own top table; in use from here on.
+  ///   - idt: a page for the IDT, shared by all processors.
+  ///   - page: a zeroed page for what is this processor's own.
+  public static func start(root: UInt64, idt: UInt64, page: UInt64, extendedStates: UInt64) -> UnsafeMutablePointer<apus_cpu> {
+    var control = x86_read_cr4() & ~Control.fsgsbase
+    control |= Control.pge | Control.osfxsr | Control.osxmmexcpt
+    let features = x86_cpuid(0).a >= 7 ? x86_cpuid(7) : apus_cpuid()
+    if features.b & 1 << 7 != 0 { control |= Control.smep }
+    if features.b & 1 << 20 != 0 { control |= Control.smap }
+    if features.c & 1 << 2 != 0 { control |= Control.umip }
+    x86_write_cr3(root)
+    x86_write_cr4(control)
+
+    let memory = Frames.pointer(page)
+    let cpu = memory.bindMemory(to: apus_cpu.self, capacity: 1)
+    let tss = (memory + Layout.tss).bindMemory(to: apus_tss.self, capacity: 1)
+    let gdt = (memory + Layout.gdt).bindMemory(to: UInt64.self, capacity: Segment.count)
+    tss.pointee.io_map_base = UInt16(MemoryLayout<apus_tss>.size)  // none: ports are the kernel's
+    tss.pointee.ist.0 = address_of_nmi_stack() + UInt64(TRAP_STACK_SIZE)
+    tss.pointee.ist.1 = address_of_fault_stack() + UInt64(TRAP_STACK_SIZE)
+    tss.pointee.ist.2 = address_of_check_stack() + UInt64(TRAP_STACK_SIZE)
+    tss.pointee.ist.3 = address_of_debug_stack() + UInt64(TRAP_STACK_SIZE)
+    Segment.fill(gdt, task: UInt64(UInt(bitPattern: tss)))
+    x86_load_gdt(gdt, UInt16(Segment.count * 8 - 1))
+    let gates = Frames.pointer(idt).bindMemory(to: UInt64.self, capacity: 512)
+    Gate.fill(gates, stubs: address_of_entry_vectors())
+    x86_load_idt(gates, 4095)
+
+    cpu.pointee.current = nil
+    cpu.pointee.stack = address_of_kernel_stack() + UInt64(STACK_SIZE)
+    cpu.pointee.root = root
+    cpu.pointee.kernel_root = root
+    cpu.pointee.tss = tss
+    cpu.pointee.`self` = UnsafeMutableRawPointer(cpu)
+    x86_write_msr(Register.gsBase, UInt64(UInt(bitPattern: cpu)))
+    x86_write_msr(Register.kernelGSBase, 0)
+    x86_write_msr(Register.star, Segment.star)
+    x86_write_msr(Register.lstar, address_of_entry_syscall())
+    x86_write_msr(Register.cstar, address_of_entry_compat())
+    x86_write_msr(Register.sfmask, Flags.maskedByCall)
+
+    ExtendedState.start(cpu, states: extendedStates)
+    return cpu
+  }
+
+  /// Whether programs can enter by SYSCALL. Every 64-bit processor can; CPUID says so all the same.
+  public static var hasSystemCall: Bool { x86_cpuid(0x8000_0001).d & 1 << 11 != 0 }
+
+  private enum Control {
+    static var pge: UInt64 { 1 << 7 }
+    static var osfxsr: UInt64 { 1 << 9 }
+    static var osxmmexcpt: UInt64 { 1 << 10 }
+    static var umip: UInt64 { 1 << 11 }
+    static var fsgsbase: UInt64 { 1 << 16 }
+    static var smep: UInt64 { 1 << 20 }
+    static var smap: UInt64 { 1 << 21 }
+  }
+
+  private enum Register {
+    static var star: UInt32 { 0xC000_0081 }
+    static var lstar: UInt32 { 0xC000_0082 }
+    static var cstar: UInt32 { 0xC000_0083 }
+    static var sfmask: UInt32 { 0xC000_0084 }
+    static var gsBase: UInt32 { 0xC000_0101 }
+    static var kernelGSBase: UInt32 { 0xC000_0102 }
+  }
+}

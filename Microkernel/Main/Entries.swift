@@ -1,0 +1,61 @@
+import CX86
+import KernelCore
+import X86Hardware
+import X86State
+
+// What the entry code (`Arch/X86_64/Entry/entry.S`) calls, with interrupts off, on the empty kernel stack. Each asks
+// the core what to do and then prepares the processor for whatever thread the core has chosen.
+
+@inline(__always)
+private func kernel() -> UnsafeMutablePointer<Core<X86Machine>> {
+  x86_this_cpu().pointee.core.assumingMemoryBound(to: Core<X86Machine>.self)
+}
+
+/// The trap instruction, by SYSCALL.
+@c(kernel_call)
+func kernelCall() {
+  let kernel = kernel()
+  kernel.pointee.trap()
+  kernel.pointee.machine.resume(kernel.pointee.current)
+}
+
+/// Everything that comes through the IDT from ring 3.
+@c(kernel_trap)
+func kernelTrap(_ frame: UnsafePointer<apus_context>) {
+  let kernel = kernel()
+  let vector = frame.pointee.entry
+  switch vector {
+  case UInt64(VECTOR_CALL): kernel.pointee.trap()
+  case UInt64(VECTOR_PAGE_FAULT):
+    kernel.pointee.pageFault(address: x86_read_cr2(), access: X86Exception.access(pageFaultError: frame.pointee.error))
+  case 0..<UInt64(VECTOR_LINES):
+    kernel.pointee.exception(vector: vector, signal: X86Exception.signal(vector: vector), address: frame.pointee.rip)
+  default: interrupt(kernel, vector)
+  }
+  kernel.pointee.machine.resume(kernel.pointee.current)
+}
+
+/// An interrupt while there was nothing to run.
+@c(kernel_idle_interrupt)
+func kernelIdleInterrupt(_ vector: UInt64) {
+  let kernel = kernel()
+  interrupt(kernel, vector)
+  kernel.pointee.machine.resume(kernel.pointee.current)
+}
+
+/// An exception in ring 0, a double fault or a machine check.
+@c(kernel_fault)
+func kernelFault(_ frame: UnsafePointer<apus_context>) { Panic.stop(frame) }
+
+private func interrupt(_ kernel: UnsafeMutablePointer<Core<X86Machine>>, _ vector: UInt64) {
+  switch vector {
+  case UInt64(VECTOR_LINES)..<UInt64(VECTOR_LINES + 16):
+    guard let line = kernel.pointee.machine.line(vector: vector) else { return }
+    kernel.pointee.interrupt(line: line)
+    kernel.pointee.machine.acknowledge(line: line)
+  case UInt64(VECTOR_TIMER):
+    kernel.pointee.machine.acknowledgeTimer()
+    kernel.pointee.timer()
+  default: break  // the APIC's spurious vector wants no answer; nothing else is ever sent
+  }
+}

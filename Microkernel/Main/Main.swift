@@ -1,0 +1,80 @@
+import BootImage
+import CEntry
+import CStart
+import CX86
+import IPC
+import KernelCore
+import PageTable
+import PhysicalMemory
+import X86Hardware
+import X86State
+
+/// From the end of start.S to the first instruction of VM. Runs once, on the boot tables and then on the final ones.
+/// - Parameters:
+///   - loader: `BOOT_PVH` or `BOOT_MULTIBOOT2`.
+///   - information: physical address of what the loader says.
+@c(kernel_main)
+func kernelMain(_ loader: UInt32, _ information: UInt32) -> Never {
+  Log().text("Apus kernel for x86-64").line()
+  let report = readReport(loader, UInt64(information))
+  var boot = BootMemory(report)
+  let limits = boot.limits
+
+  // The kernel's own frames.
+  let tables = Frames.take(UInt64(Core<X86Machine>.memoryNeeded(limits)), &boot.free)
+  let core = Frames.zeroed(&boot.free, length: UInt64(MemoryLayout<Core<X86Machine>>.size))
+  let states = Frames.take(UInt64(limits.threads * SignalFrame.extendedStateSize), &boot.free)
+  let interruptTable = Frames.zeroed(&boot.free)
+  let processorPage = Frames.zeroed(&boot.free)
+  let mapPage = Frames.zeroed(&boot.free)
+  let root = KernelSpace.build(memory: boot.memory, frames: &boot.free)
+  boot.closeKernel()
+
+  let cpu = Processor.start(root: root, idt: interruptTable, page: processorPage, extendedStates: states)
+  let map = Frames.pointer(mapPage).bindMemory(to: MemoryMap.self, capacity: 1)
+  map.initialize(to: boot.memory)
+  useSymbols(boot.archiveBytes)
+
+  let kernel = Frames.pointer(core).bindMemory(to: Core<X86Machine>.self, capacity: 1)
+  kernel.initialize(to: Core(machine: X86Machine(cpu: cpu, map: map), limits: limits, memory: Frames.pointer(tables)))
+  cpu.pointee.core = UnsafeMutableRawPointer(kernel)
+  kernel.pointee.setBootPrivileges(slot: 1, BootTable.entry(0).privileges, priority: BootTable.entry(0).priority)
+  kernel.pointee.setBootPrivileges(slot: 2, BootTable.entry(1).privileges, priority: BootTable.entry(1).priority)
+
+  let first = FirstSpace.build(&boot, report, kernel)
+  kernel.pointee.createFirst(root: first.root, space: 0, entry: first.entry, stack: first.stack)
+  kernel.pointee.schedule()
+  kernel.pointee.machine.resume(kernel.pointee.current)
+  entry_resume()
+}
+
+private func readReport(_ loader: UInt32, _ information: UInt64) -> LoaderReport {
+  // start.S has mapped this much.
+  let view = PhysicalView(base: UInt(AddressSpace.kernelLinear), start: 0x400, end: 4 << 30)
+  switch loader {
+  case UInt32(BOOT_PVH):
+    if let report = LoaderReport(pvh: information, view) { return report }
+  case UInt32(BOOT_MULTIBOOT2):
+    if let report = LoaderReport(multiboot2: information, view) { return report }
+  default: break
+  }
+  Panic.stop("started by an unknown boot loader, or one without a memory map")
+}
+
+private func useSymbols(_ archive: UnsafeRawBufferPointer) {
+  guard let archive = BootArchive(archive), let module = archive.find(SymbolTable.module),
+    let table = SymbolTable(archive.contents(module))
+  else { return }
+  Panic.use(symbols: table)
+}
+
+extension BootArchive {
+  /// The module of that name.
+  func find(_ name: StaticString) -> Module? {
+    let packed = packName(name)
+    for index in 0..<count {
+      if let module = module(index), module.name == packed { return module }
+    }
+    return nil
+  }
+}
