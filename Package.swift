@@ -107,6 +107,7 @@ if metal != nil {
     server("rs", "Servers/RS/Main", ["RSServer"]),
     server("pm", "Servers/PM/Main", ["PMServer"]),
     server("ds", "Servers/DS/Main", ["DSServer"]),
+    server("init", "Userland/Init", ["POSIX"]),
     server("tty", "Servers/Drivers/NS16550/Main", ["NS16550"]),
   ]
 }

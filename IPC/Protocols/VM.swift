@@ -310,7 +310,8 @@ public enum VM {
     @inlinable public static var image: UInt32 { 7 }
   }
 
-  /// 48 bytes of the kernel command line from byte `offset` on, padded with zero bytes. Services only.
+  /// 48 bytes of the kernel command line from byte `offset` on, padded with zero bytes. Everybody may
+  /// ask.
   public struct CommandLine: Call {
     public static var number: Int32 { Number.commandLine.rawValue }
     public var offset: UInt64
