@@ -2,6 +2,7 @@
 // One manifest for both worlds. Plain `swift build` makes the libraries, tools and tests for Linux;
 // `METAL=x86_64 swift build -c release --triple x86_64-unknown-none-elf --scratch-path .build/metal`
 // makes the kernel, the servers and the programs as Embedded Swift. `Tools/apus` does both.
+import Foundation
 import PackageDescription
 
 let metal = Context.environment["METAL"]
@@ -128,10 +129,17 @@ if metal == nil {
     tests("BootImage", ["BootImage", "IPC", "Protocols"]),
     tests("ServerKit", ["ServerKit", "IPC", "Protocols"]),
     tests("Ext2Server", ["Ext2Server", "IPC", "Protocols", "ServerKit"]),
-    .target(name: "ToolKit", dependencies: ["BootImage"], path: "Tools/Kit", exclude: ["README.md"]),
+    tests("Tools", ["ToolKit", "BootImage"]),
+    tests("System", ["ToolKit"]),
+    .target(name: "ToolKit", dependencies: ["BootImage"], path: "Tools/Kit"),
     .executableTarget(
       name: "apus", dependencies: ["ToolKit", .product(name: "ArgumentParser", package: "swift-argument-parser")], path: "Tools/Apus"),
   ]
+}
+
+// A README beside the sources is no source.
+for target in targets where !target.exclude.contains("README.md") {
+  if FileManager.default.fileExists(atPath: "\(Context.packageDirectory)/\(target.path ?? ".")/README.md") { target.exclude.append("README.md") }
 }
 
 let package = Package(

@@ -2,7 +2,7 @@ import BootImage
 
 /// Writes what `BootArchive` reads.
 public enum Archive {
-  public struct Module: Equatable {
+  public struct Module: Equatable, Sendable {
     public var name: String
     public var contents: [UInt8]
     public init(name: String, contents: [UInt8]) {

@@ -48,7 +48,8 @@ public struct TestEvents: Sendable {
       if issue?["isKnown"] as? Bool == true || issue?["severity"] as? String == "warning" { return }
       let texts = (payload["messages"] as? [[String: Any]] ?? []).compactMap { $0["text"] as? String }
       let place = (issue?["sourceLocation"] as? [String: Any]).map { " (\($0["fileID"] ?? "?"):\($0["line"] ?? 0))" } ?? ""
-      tests[at].issues.append((texts.first ?? "failed") + place)
+      let text = texts.first ?? "failed"
+      tests[at].issues.append((text.count > 4000 ? "\(text.prefix(4000)) ..." : text) + place)
     default: break
     }
   }

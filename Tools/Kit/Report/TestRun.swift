@@ -72,7 +72,7 @@ public struct TestRun {
           continue
         }
         let text = String(decoding: line, as: UTF8.self)
-        if text.hasPrefix("✘ ") || (lively && text.hasPrefix("✔ Test \"")) { say(text) }
+        if text.contains(#/^✘ Test ".* failed after/#) || (lively && text.hasPrefix("✔ Test \"")) { say(text) }
         line = []
       }
     }

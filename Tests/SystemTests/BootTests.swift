@@ -1,0 +1,55 @@
+import Testing
+import ToolKit
+
+@Suite("Boot", .enabled(if: System.isReady)) struct BootTests {
+  /// The five commands of the issue, and what sensible answers contain.
+  static let script = "uname\nls -l /\ncat /etc/motd | wc\nps\nservice status\n"
+
+  static func check(_ output: String, place: SourceLocation = #_sourceLocation) {
+    for text in ["Apus", "bin", "etc", "init", "sh", "vm", "rs", "disk", "tty", "running"] {
+      #expect(output.contains(text), "'\(text)' is not in:\n\(output)", sourceLocation: place)
+    }
+    #expect(output.contains(#/\b\d+\s+\d+\s+\d+/#), "wc did not count", sourceLocation: place)
+  }
+
+  @Test("reaches a shell that answers, and ends with its status") func plain() throws {
+    Self.check(try System.run(System.machine("plain"), Self.script).output)
+  }
+
+  @Test("the shell's status is the machine's") func status() throws {
+    _ = try System.run(System.machine("status"), "exit 7\n", status: 7)
+  }
+
+  @Test("by GRUB from a CD") func iso() throws {
+    let project = try Project.find()
+    var machine = try System.machine("iso")
+    let file = project.output + "/test.iso"
+    try ISO.make(file, kernel: project.kernel, archive: project.archive, words: machine.words)
+    machine.media = .iso(file)
+    Self.check(try System.run(machine, Self.script).output)
+  }
+
+  @Test("with little and with much memory", arguments: [64, 4096]) func memory(mebibytes: Int) throws {
+    var machine = try System.machine("memory\(mebibytes)")
+    machine.memory = mebibytes
+    Self.check(try System.run(machine, Self.script).output)
+  }
+
+  @Test("on plain and on newer processors", arguments: ["qemu64", "Skylake-Client-v1", "max,-erms"]) func processor(model: String) throws {
+    var machine = try System.machine("cpu-\(model)")
+    machine.cpu = model
+    Self.check(try System.run(machine, Self.script).output)
+  }
+
+  @Test("with kernel entry by int") func interruptEntry() throws {
+    Self.check(try System.run(System.machine("int", words: ["ipc=int"]), Self.script).output)
+  }
+
+  @Test("without a disk the shell runs on the RAM disk, and a message says so") func noDisk() throws {
+    var machine = try System.machine("nodisk")
+    machine.disk = .none
+    let result = try System.run(machine, "ls /bin && cat /etc/motd\n")
+    #expect(result.output.contains("sh"))
+    #expect((result.output + result.log).lowercased().contains("ram disk"))
+  }
+}

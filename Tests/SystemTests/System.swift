@@ -1,0 +1,39 @@
+import Foundation
+import Testing
+import ToolKit
+
+/// The booted system, for tests. They run only under `apus test`, which has made the image before.
+enum System {
+  static let isReady = ProcessInfo.processInfo.environment[TestRun.gate] != nil
+
+
+  /// A machine with a disk of its own that it may write to, and a log of its own.
+  static func machine(_ name: String, words: [String] = []) throws -> Machine {
+    let project = try Project.find()
+    try Files.makeDirectory(project.logs)
+    var machine = Machine(
+      media: .direct(kernel: project.kernel, archive: project.archive), disk: .copyOnWrite(try freshDisk()), log: project.logs + "/test.\(name).log")
+    machine.words = words + [Batch.word]
+    return machine
+  }
+
+  /// The standard disk without anything that the user wrote: made once a run.
+  static func freshDisk() throws -> String { try fresh.get() }
+  private static let fresh = Result {
+    let project = try Project.find()
+    let path = project.output + "/test.img"
+    try Image(project) { _ in }.makeDisk(path, size: Image.diskSize)
+    return path
+  }
+
+  /// Runs shell lines in a machine; on failure the kernel's log goes into the test's issue.
+  static func run(_ machine: Machine, _ script: String, status: Int = 0, seconds: Int = 240, place: SourceLocation = #_sourceLocation) throws -> Batch.Result {
+    let result = try Batch.run(machine, script: script, seconds: seconds)
+    if result.ending != .shutdown(status) {
+      Issue.record(
+        "\(result.ending), not shutdown(\(status)); the guest printed:\n\(result.output.suffix(2000))\nthe kernel's log:\n\(result.log.suffix(3000))",
+        sourceLocation: place)
+    }
+    return result
+  }
+}

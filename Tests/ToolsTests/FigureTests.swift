@@ -1,0 +1,51 @@
+import Foundation
+import Testing
+import ToolKit
+
+@Suite("Figures") struct FigureTests {
+  static let output = "hello\nfigure null-call 48 48 61 2001\r\nfigure calibration 2001 2001 2001 9\nfigure broken 1 2\nfigure own 5 4 6 3\n"
+
+  @Test("the guest's lines are read, others are not") func read() {
+    #expect(Figure.read(Self.output) == [
+      Figure(name: "null-call", median: 48, min: 48, max: 61, samples: 2001),
+      Figure(name: "calibration", median: 2001, min: 2001, max: 2001, samples: 9),
+      Figure(name: "own", median: 5, min: 4, max: 6, samples: 3),
+    ])
+  }
+
+  @Test("the JSON that others script on") func json() throws {
+    let report = FigureReport(Figure.read(Self.output))
+    let data = try JSONSerialization.data(withJSONObject: report.json)
+    let figures = try #require((try JSONSerialization.jsonObject(with: data) as? [String: Any])?["figures"] as? [String: [String: Any]])
+    let null = try #require(figures["null-call"])
+    #expect(Set(null.keys) == ["median", "min", "max", "samples", "bar", "goal", "peers"])
+    #expect(null["median"] as? Int == 48)
+    #expect(null["samples"] as? Int == 2001)
+    #expect(null["bar"] as? Int == 100)
+    #expect(null["goal"] as? Int == 50)
+    #expect(null["peers"] as? [String: Int] == ["seL4": 89, "Linux": 323])
+    #expect(figures["own"]?["bar"] is NSNull)
+  }
+
+  @Test("the table says whether the bar is met") func table() {
+    let text = FigureReport([
+      Figure(name: "null-call", median: 48, min: 48, max: 61, samples: 9), Figure(name: "cow-fault", median: 1_234_567, min: 1, max: 2, samples: 9),
+    ]).table
+    #expect(text.contains("100 met"))
+    #expect(text.contains("3,700 missed"))
+    #expect(text.contains("1,234,567"))
+  }
+
+  @Test("a clock that does not count instructions is found out") func calibration() {
+    #expect(FigureReport(Figure.read(Self.output)).isCalibrated)
+    #expect(!FigureReport([Figure(name: "calibration", median: 2_000, min: 1, max: 1, samples: 1)]).isCalibrated)
+  }
+
+  @Test("digits in groups of three", arguments: [(0, "0"), (999, "999"), (1000, "1,000"), (-1_234_567, "-1,234,567")])
+  func groups(number: Int, text: String) { #expect(grouped(number) == text) }
+
+  @Test("every peer is named once and its bar is not below its goal") func peers() {
+    #expect(Set(Peer.table.map(\.name)).count == Peer.table.count)
+    for peer in Peer.table { if let bar = peer.bar, let goal = peer.goal { #expect(goal <= bar) } }
+  }
+}
