@@ -109,7 +109,7 @@ if metal != nil {
     server("pm", "Servers/PM/Main", ["PMServer"]),
     server("ds", "Servers/DS/Main", ["DSServer"]),
     server("init", "Userland/Init", ["POSIX"]),
-    server("tty", "Servers/Drivers/NS16550/Main", ["NS16550"]),
+    server("tty", "Servers/Drivers/NS16550/Main", ["NS16550", "CTrap"]),
   ]
 }
 

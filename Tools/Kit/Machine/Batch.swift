@@ -2,8 +2,8 @@
 /// start a shell that neither prompts nor echoes and the machine end with its status.
 public struct Batch {
   public static let word = "batch"
-  /// What `init` says on the kernel's log when the shell is there to read.
-  public static let ready = "init: shell"
+  /// What the tty driver says on the kernel's log when the shell is there to read.
+  public static let ready = "tty: first read"
 
   public struct Result {
     public var ending: Ending

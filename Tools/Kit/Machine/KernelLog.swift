@@ -10,9 +10,9 @@ public enum KernelLog {
     return found
   }
 
-  /// `init: shell at TICKS`: the time-stamp counter when init started the shell.
+  /// `tty: first read at TICKS`: the time-stamp counter when the shell asked for its first line.
   public static func bootTicks(_ log: String) -> Int? {
-    log.firstMatch(of: #/init: shell at (\d+)/#).flatMap { Int($0.1) }
+    log.firstMatch(of: #/tty: first read at (\d+)/#).flatMap { Int($0.1) }
   }
 
   /// From the line with `panic` on, empty if there is none.

@@ -13,8 +13,11 @@ public struct TerminalDriver<T: Transport>: Server {
   var writers = TransferQueue()
   /// Bytes on their way between a grant and the terminal.
   var buffer = InlineArray<1024, UInt8>(repeating: 0)
+  /// The time-stamp counter, for the one line that ends the measure "power-on to prompt".
+  let ticks: @convention(c) () -> UInt64
+  var wasRead = false
 
-  public init() {}
+  public init(ticks: @convention(c) () -> UInt64) { self.ticks = ticks }
 
   public mutating func start(_ ipc: inout T) {
     if CommandLine(&ipc).has("batch") {
@@ -77,6 +80,14 @@ public struct TerminalDriver<T: Transport>: Server {
     }
     let transfer = Transfer(requester: requester, grant: call.grant, offset: call.offset, length: call.length)
     guard readers.insert(transfer) else { throw .wouldBlock }
+    if !wasRead {
+      wasRead = true
+      pump(&ipc)  // the prompt is out before the time is taken
+      var line = Text("tty: first read at ")
+      line.append(ticks())
+      line.append("\n")
+      ipc.log(line)
+    }
   }
 
   private mutating func write(_ call: Char.Write, _ requester: Requester, _ ipc: inout T) throws(Errno) {

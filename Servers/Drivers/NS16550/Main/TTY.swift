@@ -1,3 +1,4 @@
+import CTrap
 import IPC
 import NS16550
 import Runtime
@@ -6,5 +7,5 @@ import Trap
 
 @c(tty_main)
 func tty_main(_ stack: UnsafeRawPointer) {
-  serve(TerminalDriver<KernelTrap>(), over: KernelTrap())
+  serve(TerminalDriver<KernelTrap>(ticks: { apus_timestamp() }), over: KernelTrap())
 }
