@@ -33,6 +33,9 @@ func elf(_ script: String) -> [LinkerSetting] {
   ])]
 }
 
+/// For code that waits more than it computes: exec reads less.
+let forSize: [SwiftSetting] = metal == nil ? [] : [.unsafeFlags(["-Osize"])]
+
 /// A library that builds for both worlds.
 func library(_ name: String, _ path: String, _ dependencies: [Target.Dependency] = [], _ settings: [SwiftSetting] = []) -> Target {
   .target(name: name, dependencies: dependencies, path: path, swiftSettings: embedded + settings)
@@ -82,6 +85,7 @@ var targets: [Target] = [
 targets += [
   library("POSIX", "Userland/POSIX/Swift", ["IPC", "Protocols"] + (metal == nil ? [] : ["Trap", "CPOSIX"])),
   library("Programs", "Userland/Programs", ["IPC", "Protocols", "POSIX"]),
+  library("Shell", "Userland/Shell", ["IPC", "Protocols", "POSIX"], forSize),
 ]
 
 // MARK: Metal: the kernel, the servers and the programs
@@ -118,6 +122,7 @@ let programs = ["ls", "cat", "echo", "uname", "bench", "hostile"]
 if metal != nil {
   targets += [.target(name: "CPOSIX", path: "Userland/POSIX/C", cSettings: freestandingC)]
   targets += programs.map { program($0, $0 == "bench" || $0 == "hostile" ? ["CTrap"] : ["Programs"]) }
+  targets += [program("sh", ["Shell"])]
 }
 
 // MARK: Linux: tools and tests
