@@ -1,11 +1,11 @@
-// Where a signal handler returns to. The kernel called the handler with the signal frame as its stack, the first word
-// of the frame being this address; `ret` has taken that word off. sendRec(PM.SignalReturn(frame)) to PM; PM does not
-// answer: the thread goes on where the signal met it. Numbers: IPC/Message/Trap.swift, IPC/Protocols/PM.swift.
+// Where a signal handler returns to. The kernel left the frame's address on top of the stack; below it is what the handler
+// used as its stack. sendRec(PM.SignalReturn(frame)) to PM, which does not answer: the thread goes on where the signal met
+// it. Numbers: IPC/Message/Trap.swift, IPC/Protocols/PM.swift.
     .globl apus_signal_restorer
     .section .text.apus_signal_restorer, "ax", @progbits
 apus_signal_restorer:
-    lea -8(%rsp), %r12              // payload word 0: the frame
-    lea -64(%rsp), %rsp             // the stub's call must not write into the frame
+    mov (%rsp), %r12                // payload word 0: the frame
+    sub $64, %rsp                   // the frame may begin right there
     mov $3, %eax                    // TrapOperation.sendRec
     mov $3, %edi                    // Endpoint.pm
     mov $0xFFFFFFFE, %esi           // Endpoint.none
