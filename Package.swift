@@ -77,6 +77,7 @@ var targets: [Target] = [
   .target(name: "CFiber", path: "Servers/Fiber/C"),
   library("Fiber", "Servers/Fiber/Swift", ["CFiber"]),
   library("VFSServer", "Servers/VFS/Logic", ["IPC", "Protocols", "Executable", "PageTable", "ServerKit", "Fiber"]),
+  library("VMServer", "Servers/VM/Logic", ["IPC", "Protocols", "PageTable", "Executable", "BootImage", "ServerKit"], noAllocations),
   library("RSServer", "Servers/RS/Logic", ["IPC", "Protocols", "BootImage", "ServerKit"]),
   library("PMServer", "Servers/PM/Logic", ["IPC", "Protocols", "ServerKit"]),
   library("DSServer", "Servers/DS/Logic", ["IPC", "Protocols", "ServerKit"]),
@@ -113,6 +114,10 @@ if metal != nil {
     library("Runtime", "IPC/Runtime/Swift", ["CRuntime", "IPC", "Protocols", "Trap"]),
     server("ext2", "Servers/FS/Ext2/Main", ["Ext2Server"]),
     server("vfs", "Servers/VFS/Main", ["VFSServer"]),
+    // VM has no heap: it links the assembly of the runtime alone.
+    .executableTarget(
+      name: "vm", dependencies: ["VMServer", "IPC", "Protocols", "PageTable", "BootImage", "ServerKit", "Trap", "CRuntime"],
+      path: "Servers/VM/Main", swiftSettings: embedded + noAllocations, linkerSettings: elf("user.ld")),
     server("rs", "Servers/RS/Main", ["RSServer"]),
     server("pm", "Servers/PM/Main", ["PMServer"]),
     server("ds", "Servers/DS/Main", ["DSServer"]),
@@ -136,6 +141,7 @@ if metal == nil {
     tests("IPC", ["IPC", "Protocols"]),
     tests("Executable", ["Executable", "PageTable"]),
     tests("BootImage", ["BootImage", "IPC", "Protocols"]),
+    tests("VMServer", ["VMServer", "IPC", "Protocols", "PageTable", "BootImage", "ServerKit"]),
     tests("ServerKit", ["ServerKit", "IPC", "Protocols"]),
     tests("Ext2Server", ["Ext2Server", "IPC", "Protocols", "ServerKit"]),
     tests("Tools", ["ToolKit", "BootImage"]),

@@ -108,7 +108,8 @@ public enum VM {
     }
   }
 
-  /// Copies `length` bytes from the caller's memory at `source` into the new space. VFS only.
+  /// Copies `length` bytes, at most `Kernel.copyLimit`, from the caller's memory at `source` into the new space.
+  /// VFS only.
   public struct ExecWrite: Call {
     public static var number: Int32 { Number.execWrite.rawValue }
     public var process: Endpoint
@@ -308,6 +309,8 @@ public enum VM {
     @inlinable public static var module: UInt32 { 5 }
     @inlinable public static var stub: UInt32 { 6 }
     @inlinable public static var image: UInt32 { 7 }
+    /// Kept free: below a stack.
+    @inlinable public static var reserved: UInt32 { 8 }
   }
 
   /// 48 bytes of the kernel command line from byte `offset` on, padded with zero bytes. Everybody may

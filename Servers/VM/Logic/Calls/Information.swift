@@ -1,0 +1,42 @@
+import BootImage
+import IPC
+import PageTable
+import Protocols
+
+extension VirtualMemory {
+  func information() -> VM.Information.Reply {
+    VM.Information.Reply(
+      total: frames.managed &+ frames.fixed, free: frames.free, user: frames.user, tables: frames.tables,
+      metadata: frames.metadata &+ frames.fixed, spaces: UInt32(truncatingIfNeeded: spaces.count),
+      regions: UInt32(truncatingIfNeeded: regions.slab.used), faults: faults)
+  }
+
+  /// A line of a space's map (V77).
+  mutating func regionInformation(_ space: Space.Pointer, from address: UInt64) throws(Errno) -> VM.RegionInformation.Reply {
+    guard let region = space.pointee.regions.lowest(above: address) else { throw .noSuchFile }
+    var resident: UInt64 = 0
+    var shared: UInt64 = 0
+    var at = region.pointee.start
+    while let slot = nextLeaf(space, &at, region.pointee.end) {
+      resident &+= 1
+      if !isSoleOwner(of: Frame(address: PageEntry(raw: slot.pointee).frame)) { shared &+= 1 }
+      at &+= Page.size
+    }
+    return VM.RegionInformation.Reply(
+      start: region.pointee.start, end: region.pointee.end, protection: UInt32(region.pointee.protection),
+      kind: UInt32(region.pointee.kind), resident: resident, shared: shared)
+  }
+
+  /// 48 bytes of the kernel's command line from `offset` on.
+  func commandLine(from offset: UInt64) -> VM.CommandLine.Reply {
+    let length = min(boot.pointee.commandLineLength, UInt64(BootInformation.commandLineLimit))
+    var text: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0, 0)
+    withUnsafeMutableBytes(of: &text) { bytes in
+      for index in 0..<48 {
+        let (at, wraps) = offset.addingReportingOverflow(UInt64(index))
+        if !wraps, at < length { bytes[index] = boot.pointee.commandLine[Int(at)] }
+      }
+    }
+    return VM.CommandLine.Reply(text: text)
+  }
+}

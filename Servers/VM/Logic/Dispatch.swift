@@ -1,0 +1,90 @@
+import IPC
+import Protocols
+
+/// Who may make a call (SEC26); the table in README.md has the same rows.
+enum Caller {
+  /// P1: any thread that has a space; it can only mean its own.
+  case anyone
+  /// P2: threads in service slots.
+  case service
+  /// P3, P4, P5: one server alone.
+  case pm, vfs, rs
+
+  static func of(_ number: VM.Number) -> Caller {
+    switch number {
+    case .mmap, .munmap, .mprotect, .brk, .information, .regionInformation: .anyone
+    case .mapPhysical, .mapContiguous, .mapModule, .commandLine: .service
+    case .fork, .exit: .pm
+    case .execBegin, .execMap, .execWrite, .execCommit, .execAbort: .vfs
+    case .spawn, .release, .allowPhysical: .rs
+    }
+  }
+
+  func includes(_ endpoint: Endpoint) -> Bool {
+    switch self {
+    case .anyone: true
+    case .service: endpoint.isService
+    case .pm: endpoint == .pm
+    case .vfs: endpoint == .vfs
+    case .rs: endpoint == .rs
+    }
+  }
+}
+
+extension VirtualMemory {
+  /// What a message gets for an answer; nil for one that expects none. Whatever it holds, the worst is an error.
+  public mutating func handle<K: Transport>(_ delivery: Delivery, _ ipc: inout K) -> Message? {
+    guard delivery.isRequest else { return nil }
+    let answer: Message
+    if delivery.isFromKernel {
+      // P6: only the kernel's own flag makes a page fault (M-N5).
+      answer = delivery.message.type == KernelEvent.PageFault.number ? pageFault(delivery.message, &ipc) : Message(error: .noSuchCall)
+    } else {
+      do throws(Errno) {
+        answer = try call(delivery.message, &ipc)
+      } catch { answer = Message(error: error) }
+    }
+    if pendingSignals > 0 { tellPending(&ipc) }
+    settle()
+    return answer
+  }
+
+  private mutating func call<K: Transport>(_ message: Message, _ ipc: inout K) throws(Errno) -> Message {
+    guard let number = VM.Number(rawValue: message.type) else { throw .noSuchCall }
+    let source = message.source
+    guard Caller.of(number).includes(source) else { throw .notPermitted }
+    switch number {
+    case .mmap: return Message(reply: VM.AddressReply(address: try mmap(try own(source), message.body(), &ipc)))
+    case .munmap: try munmap(try own(source), message.body(), &ipc)
+    case .mprotect: try mprotect(try own(source), message.body(), &ipc)
+    case .brk: return Message(reply: VM.AddressReply(address: brk(try own(source), message.body(VM.Brk.self).address, &ipc)))
+    case .fork:
+      let parent = try process(message.body(VM.Fork.self).parent)
+      return Message(reply: Kernel.ThreadReply(thread: try fork(parent, &ipc)))
+    case .execBegin: try execBegin(message.body(VM.ExecBegin.self).process, &ipc)
+    case .execMap: try execMap(message.body())
+    case .execWrite: try execWrite(message.body(), from: source, &ipc)
+    case .execCommit: try execCommit(message.body(), &ipc)
+    case .execAbort: try execAbort(message.body(VM.ExecAbort.self).process)
+    case .exit: try exit(message.body(VM.Exit.self).process, &ipc)
+    case .spawn: return Message(reply: Kernel.ThreadReply(thread: try spawn(message.body(), &ipc)))
+    case .release: try releaseService(message.body(VM.Release.self).service, &ipc)
+    case .mapPhysical: return Message(reply: VM.AddressReply(address: try mapPhysical(try own(source), message.body())))
+    case .mapContiguous: return Message(reply: try mapContiguous(try own(source), message.body(VM.MapContiguous.self).length))
+    case .mapModule: return Message(reply: try mapModule(try own(source), message.body(VM.MapModule.self).name))
+    case .allowPhysical: try allowPhysical(message.body())
+    case .information: return Message(reply: information())
+    case .regionInformation:
+      let call = message.body(VM.RegionInformation.self)
+      let space = try own(call.process == .none ? source : call.process)
+      return Message(reply: try regionInformation(space, from: call.address))
+    case .commandLine: return Message(reply: commandLine(from: message.body(VM.CommandLine.self).offset))
+    }
+    return Message(reply: Done())
+  }
+
+  private func own(_ endpoint: Endpoint) throws(Errno) -> Space.Pointer {
+    guard let space = spaces[endpoint] else { throw .noSuchProcess }
+    return space
+  }
+}

@@ -1,0 +1,126 @@
+import IPC
+import PageTable
+import Protocols
+
+extension VirtualMemory {
+  /// The one entry for page faults: find the region, then the region decides (V17). A reply of type 0 lets the
+  /// thread run on. After any other it stays stopped and its supervisor has been told.
+  mutating func pageFault<K: Transport>(_ message: Message, _ ipc: inout K) -> Message {
+    let fault = message.body(KernelEvent.PageFault.self)
+    faults &+= 1
+    let copying = fault.access & KernelEvent.PageFault.kernelCopy != 0
+    guard let space = spaces[id: fault.space] else {
+      // Whose space is gone: a supervisor can only end it.
+      if !copying { tell(message.source.isService ? .rs : .pm, of: message.source, Signal.memory, fault, &ipc) }
+      return Message(error: .badAddress)
+    }
+    do throws(Errno) {
+      try resolve(space, fault.address, fault.access, &ipc)
+      return Message(type: 0)
+    } catch {
+      if !copying {
+        // No memory for a page that was promised: the same end for all kinds of fault (V93).
+        let signal = error == .noMemory ? Signal.kill : Signal.memory
+        if !tell(space.pointee.supervisor, of: message.source, signal, fault, &ipc), spaces[message.source] == space {
+          space.pointee.pending = PendingSignal(signal: signal, address: fault.address, instruction: fault.instruction)
+          if space.pointee.hasPendingSignal == 0 { pendingSignals &+= 1 }
+          space.pointee.hasPendingSignal = 1
+        }
+      }
+      return Message(error: error)
+    }
+  }
+
+  enum Signal {
+    static var memory: UInt32 { 11 }
+    static var kill: UInt32 { 9 }
+  }
+
+  /// Puts the page for `address` there, fit for `access`. `.badAddress`: no such access is allowed there.
+  mutating func resolve<K: Transport>(_ space: Space.Pointer, _ address: UInt64, _ access: UInt32, _ ipc: inout K) throws(Errno) {
+    guard let region = space.pointee.regions.find(address) else { throw .badAddress }
+    let writing = access & KernelEvent.PageFault.write != 0
+    let wanted = access & KernelEvent.PageFault.execute != 0 ? VM.Protection.execute
+      : writing ? VM.Protection.write : VM.Protection.read
+    guard region.pointee.allows(wanted) else { throw .badAddress }
+    let page = Page.down(address)
+    guard let slot = leaf(space, page) else {
+      try fill(space, region, page, writing: writing)
+      return
+    }
+    let entry = PageEntry(raw: slot.pointee)
+    if entry.raw == 0 {
+      try fill(space, region, page, writing: writing)
+    } else if writing, !entry.isWritable {
+      try makeWritable(space, region, page, slot)
+      flush(space, PageRange(start: page, end: page &+ Page.size), &ipc)
+    }
+    // Else somebody has been here before: the thread looks again and finds it (V66, M-A5).
+  }
+
+  /// An empty leaf entry gets the page that the region's type supplies.
+  mutating func fill(_ space: Space.Pointer, _ region: Region.Pointer, _ page: UInt64, writing: Bool) throws(Errno) {
+    let index = region.pointee.page(at: page)
+    // Check and reserve; then nothing fails.
+    let needed = try cost(region, index, writing: writing) &+ missingTables(space, page)
+    try frames.reserve(needed, space.pointee.claim)
+    let supplied = supply(region, index, writing: writing)
+    let writable = supplied.writable && LeafEntry.isWritable(region) ? PageEntry.writable : 0
+    set(makeLeaf(space, page), supplied.frame, LeafEntry.flags(region) | writable)
+    switch region.pointee.type {
+    case .anonymous, .shared: space.pointee.zeroFaults &+= 1
+    case .image where writing: space.pointee.copyFaults &+= 1
+    default: break
+    }
+  }
+
+  /// A write to a page that is there but not writable: the last owner of a frame writes in place (V59), others get
+  /// a copy of their own (V57). The caller flushes.
+  mutating func makeWritable(_ space: Space.Pointer, _ region: Region.Pointer, _ page: UInt64, _ slot: UnsafeMutablePointer<UInt64>) throws(Errno) {
+    let old = Frame(address: PageEntry(raw: slot.pointee).frame)
+    let flags = LeafEntry.flags(region) | (LeafEntry.isWritable(region) ? PageEntry.writable : 0)
+    if region.pointee.type.writesInPlace || isSoleOwner(of: old) {
+      slot.pointee = PageEntry(frame: old.address, flags: flags).raw
+      return
+    }
+    try frames.reserve(1, space.pointee.claim)
+    let new = copy(of: old)
+    slot.pointee = PageEntry(frame: new.address, flags: flags).raw
+    frames.retain(new)
+    frames.release(old)
+    space.pointee.copyFaults &+= 1
+  }
+
+  /// Whether a frame is VM's and nobody else maps or holds it.
+  mutating func isSoleOwner(of frame: Frame) -> Bool {
+    guard let record = frames.record(frame) else { return false }
+    return record.pointee.count == 1
+  }
+
+  // MARK: Telling the supervisor
+
+  /// False if its queue is full.
+  @discardableResult
+  private func tell<K: Transport>(
+    _ supervisor: Endpoint, of thread: Endpoint, _ signal: UInt32, _ fault: KernelEvent.PageFault, _ ipc: inout K
+  ) -> Bool {
+    let event = KernelEvent.Exception(
+      thread: thread, signal: signal, address: fault.address, instruction: fault.instruction, vector: 14)
+    do throws(Errno) {
+      try ipc.sendAsync(Message(event), to: supervisor)
+      return true
+    } catch { return error != .wouldBlock }  // a supervisor that is gone has nobody to hear
+  }
+
+  /// Tries again what a full queue refused.
+  mutating func tellPending<K: Transport>(_ ipc: inout K) {
+    for index in 0..<Spaces.limit {
+      guard let space = spaces[index: index], space.pointee.hasPendingSignal != 0 else { continue }
+      let pending = space.pointee.pending
+      let fault = KernelEvent.PageFault(address: pending.address, access: 0, space: 0, instruction: pending.instruction, stack: 0)
+      guard tell(space.pointee.supervisor, of: space.pointee.thread, pending.signal, fault, &ipc) else { return }
+      space.pointee.hasPendingSignal = 0
+      pendingSignals &-= 1
+    }
+  }
+}

@@ -1,0 +1,36 @@
+/// A page of physical memory: of RAM that VM hands out, or of something that it only maps (devices, the archive).
+public struct Frame: BitwiseCopyable, Equatable {
+  public var number: UInt64
+  @inlinable public init(number: UInt64) { self.number = number }
+  @inlinable public init(address: UInt64) { number = address >> 12 }
+  @inlinable public var address: UInt64 { number << 12 }
+  @inlinable public static func == (a: Frame, b: Frame) -> Bool { a.number == b.number }
+}
+
+/// What VM keeps for each frame that it owns: 16 bytes. Frames without a record (devices, the boot archive, the
+/// kernel's) are mapped but never counted and never freed.
+struct FrameRecord: BitwiseCopyable {
+  /// Neighbours in the list of free frames; frame numbers. Frame 0 is a real frame, so "none" is not 0 (V8, M-C1).
+  var next: UInt32 = FrameRecord.none
+  var previous: UInt32 = FrameRecord.none
+  /// Leaf entries that point here, plus one for an object that holds the frame (V67, V68).
+  var count: UInt32 = 0
+  var kind: FrameKind = .free
+  /// 1: all who map it see each other's writes. 0: whoever writes while `count` > 1 gets a copy.
+  var shared: UInt8 = 0
+  /// Of a page table: its entries in use.
+  var entries: UInt16 = 0
+
+  static var none: UInt32 { UInt32.max }
+}
+
+/// Whose a frame is; each has a total (V80).
+enum FrameKind: UInt8, BitwiseCopyable {
+  case free, user, table, metadata
+}
+
+/// Who wants memory: users leave the rest a reserve, so that services are restarted and signals are delivered when
+/// a program has used up everything (V93).
+enum Claim: UInt8, BitwiseCopyable {
+  case user, service
+}

@@ -1,0 +1,83 @@
+import PageTable
+import Protocols
+
+/// Virtual pages from `start` up to, not including, `end`; both in bytes and page-aligned.
+struct PageRange: BitwiseCopyable, Equatable {
+  var start, end: UInt64
+  var isEmpty: Bool { start >= end }
+  var pages: UInt64 { (end &- start) >> 12 }
+
+  /// The pages that `length` bytes from `address` touch; nil if they are not all user memory.
+  init?(covering address: UInt64, _ length: UInt64) {
+    let (last, wraps) = address.addingReportingOverflow(length)
+    guard !wraps, address >= AddressSpace.userStart, last <= AddressSpace.userEnd else { return nil }
+    start = Page.down(address)
+    end = Page.up(last)
+  }
+
+  init(start: UInt64, end: UInt64) {
+    self.start = start
+    self.end = end
+  }
+
+  static func == (a: PageRange, b: PageRange) -> Bool { a.start == b.start && a.end == b.end }
+}
+
+/// A window onto an object: which addresses, which of the object's pages first, and what may be done there. Its
+/// owner is the space whose tree it is in (V39). 88 bytes.
+struct Region: BitwiseCopyable {
+  typealias Pointer = UnsafeMutablePointer<Region>
+
+  var start, end: UInt64
+  /// The object's page that `start` shows (V34). Where there is no object but physical memory: its frame number.
+  var first: UInt64
+  var object: MemoryObject.Pointer?
+
+  // The tree: links, and of the whole subtree its bounds and the widest room between two neighbours.
+  var left, right, parent: Pointer?
+  var subtreeStart, subtreeEnd, subtreeGap: UInt64
+  var height: UInt8 = 1
+
+  var type: MemoryType
+  /// `VM.RegionKind`: what people call it.
+  var kind: UInt8
+  /// `VM.Protection`, and the most that mprotect may make of it.
+  var protection, allowed: UInt8
+  /// `VM.MemoryType` of the mapping.
+  var cache: UInt8 = 0
+  /// Bits: `mapped`, `stack`.
+  var flags: UInt8 = 0
+
+  /// Made by mmap: only these obey munmap, mprotect and MAP_FIXED (V37).
+  static var mapped: UInt8 { 1 }
+  /// May be a stack (V50).
+  static var stack: UInt8 { 2 }
+
+  init(_ range: PageRange, _ type: MemoryType, kind: UInt32, protection: UInt32, allowed: UInt32, first: UInt64 = 0, object: MemoryObject.Pointer? = nil) {
+    start = range.start
+    end = range.end
+    self.first = first
+    self.object = object
+    subtreeStart = start
+    subtreeEnd = end
+    subtreeGap = 0
+    self.type = type
+    self.kind = UInt8(truncatingIfNeeded: kind)
+    self.protection = UInt8(truncatingIfNeeded: protection)
+    self.allowed = UInt8(truncatingIfNeeded: allowed)
+  }
+
+  var range: PageRange { PageRange(start: start, end: end) }
+  var pages: UInt64 { (end &- start) >> 12 }
+  /// The object's page at `address`.
+  func page(at address: UInt64) -> UInt64 { first &+ (address &- start) >> 12 }
+  func allows(_ access: UInt32) -> Bool { UInt32(protection) & access == access }
+  func has(_ flag: UInt8) -> Bool { flags & flag != 0 }
+
+  /// Whether nobody can tell this and `next`, which begins where this ends, from one region.
+  func continues(in next: Region) -> Bool {
+    end == next.start && type == next.type && kind == next.kind && protection == next.protection && allowed == next.allowed
+      && cache == next.cache && flags == next.flags && object == next.object
+      && (type == .anonymous || first &+ pages == next.first)
+  }
+}

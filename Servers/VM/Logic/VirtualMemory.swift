@@ -1,0 +1,89 @@
+import BootImage
+import IPC
+import PageTable
+import Protocols
+
+/// All that VM knows, in plain tables: frames, spaces, regions, objects. Its operations need nothing from below but
+/// the window on memory and a `Transport` for kernel calls, so that a test runs them on an array of frames.
+public struct VirtualMemory: BitwiseCopyable {
+  var frames: FrameTable
+  var spaces: Spaces
+  var spaceRecords: RecordPool<Space>
+  var regions: RecordPool<Region>
+  var objects: RecordPool<MemoryObject>
+
+  /// What the kernel said; it stays mapped.
+  let boot: UnsafePointer<BootInformation>
+  /// The boot archive, which stays where the boot loader put it.
+  let archive: PhysicalRange
+  let stub: Frame
+  /// RAM above 1 MiB lies below the first or between 4 GiB and the second (V74).
+  let lowMemoryEnd: UInt64
+  let memoryEnd: UInt64
+
+  /// Page faults since boot.
+  var faults: UInt64 = 0
+  /// Spaces whose supervisor has yet to hear of a signal.
+  var pendingSignals: UInt64 = 0
+
+  /// Nil if the memory cannot hold VM's own tables.
+  /// - Parameter window: where physical address 0 is in our own space.
+  public init?(_ boot: UnsafePointer<BootInformation>, window: UnsafeMutableRawPointer) {
+    guard boot.pointee.magic == BootInformation.magic, var frames = FrameTable(boot, window: window) else { return nil }
+    self.boot = boot
+    archive = boot.pointee.archive
+    stub = Frame(address: boot.pointee.stubFrame)
+    memoryEnd = boot.pointee.memoryEnd
+    let four: UInt64 = 4 << 30
+    var lowEnd = max(archive.end <= four ? archive.end : 0, boot.pointee.stubFrame &+ Page.size)
+    for index in 0..<frames.sectionCount where frames.sections[index].end << 12 <= four {
+      lowEnd = max(lowEnd, frames.sections[index].end << 12)
+    }
+    lowMemoryEnd = lowEnd
+
+    let pages = Page.up(Spaces.storage) >> 12
+    do throws(Errno) {
+      let first = try frames.takeRun(pages, .metadata, .service)
+      for page in 0..<pages { frames.zero(Frame(number: first.number &+ page)) }
+      spaces = Spaces(storage: frames.bytes(first))
+    } catch { return nil }
+    self.frames = frames
+    spaceRecords = RecordPool()
+    regions = RecordPool()
+    objects = RecordPool()
+  }
+
+  /// At the end of each operation: what was reserved and not needed, and what nobody can reach any more, is free.
+  mutating func settle() {
+    frames.reserved = 0
+    if regions.slab.empty != nil { regions.slab.trim(&frames) }
+    if objects.slab.empty != nil { objects.slab.trim(&frames) }
+    if spaceRecords.slab.empty != nil { spaceRecords.slab.trim(&frames) }
+    frames.settle()
+  }
+
+  /// Drops what the MMU remembers of a range. A space without a thread has never been seen by any MMU.
+  func flush<K: Transport>(_ space: Space.Pointer, _ range: PageRange, _ ipc: inout K) {
+    guard space.pointee.thread != .none else { return }
+    let call = Kernel.SpaceFlush(root: space.pointee.root.address, address: range.start, count: range.pages)
+    _ = ipc.kernel(Message(call))
+  }
+}
+
+/// A slab with a type: records by pointer.
+struct RecordPool<Record: BitwiseCopyable>: BitwiseCopyable {
+  var slab = Slab(size: MemoryLayout<Record>.stride)
+
+  mutating func reserve(_ count: UInt64, _ frames: inout FrameTable, _ claim: Claim) throws(Errno) {
+    if slab.room < count { try slab.reserve(count, &frames, claim) }
+  }
+
+  /// A reserved record.
+  mutating func take(_ value: Record) -> UnsafeMutablePointer<Record> {
+    let record = slab.take().bindMemory(to: Record.self, capacity: 1)
+    record.initialize(to: value)
+    return record
+  }
+
+  mutating func give(_ record: UnsafeMutablePointer<Record>) { slab.give(UnsafeMutableRawPointer(record)) }
+}

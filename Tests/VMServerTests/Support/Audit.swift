@@ -1,0 +1,184 @@
+import IPC
+import PageTable
+import Protocols
+import Testing
+
+@testable import VMServer
+
+extension TestSystem {
+  /// Everything that must hold between two messages (V39, V48, V67, V68, V80): totals, counts against entries, entries
+  /// against regions, trees, TLB against tables. Returns what is wrong.
+  func audit() -> [String] {
+    var problems: [String] = []
+    var references: [UInt64: UInt32] = [:]
+    var tableFrames: Set<UInt64> = []
+    var objects: [MemoryObject.Pointer: UInt32] = [:]
+    var regionCount: UInt64 = 0
+    var spaceCount: UInt64 = 0
+    for index in 0..<Spaces.limit {
+      guard let space = vm.spaces[index: index] else { continue }
+      spaceCount += 1
+      regionCount += auditTree(space, &problems, &objects)
+      auditTables(space, &problems, &references, &tableFrames)
+      var link = space.pointee.contiguous
+      while let object = link {
+        objects[object, default: 0] += 1
+        link = object.pointee.next
+      }
+      if space.pointee.thread != .none, vm.spaces[space.pointee.thread] != space { problems.append("space and thread disagree") }
+    }
+    for (object, count) in objects {
+      if object.pointee.references != count { problems.append("object has \(object.pointee.references) references, should \(count)") }
+      auditObject(object, &references, isContiguous: object.pointee.pages > 0 && isContiguous(object))
+    }
+    if spaceCount != vm.spaces.count { problems.append("\(spaceCount) spaces, counted \(vm.spaces.count)") }
+    if regionCount != vm.regions.slab.used { problems.append("\(regionCount) regions, records \(vm.regions.slab.used)") }
+    if UInt64(objects.count) != vm.objects.slab.used { problems.append("\(objects.count) objects, records \(vm.objects.slab.used)") }
+    auditFrames(&problems, references, tableFrames)
+    auditTranslations(&problems)
+    return problems
+  }
+
+  private func isContiguous(_ object: MemoryObject.Pointer) -> Bool {
+    vm.frames.record(object.pointee.root)?.pointee.kind == .user
+  }
+
+  private func auditObject(_ object: MemoryObject.Pointer, _ references: inout [UInt64: UInt32], isContiguous: Bool) {
+    if isContiguous {
+      for page in 0..<object.pointee.pages { references[object.pointee.root.number + page, default: 0] += 1 }
+    } else if object.pointee.root.number != 0 {
+      func visit(_ node: Frame, _ levels: UInt32) {
+        for index in 0..<512 where vm.frames.words(node)[index] != 0 {
+          let frame = Frame(address: vm.frames.words(node)[index])
+          if levels > 1 { visit(frame, levels - 1) } else { references[frame.number, default: 0] += 1 }
+        }
+      }
+      visit(object.pointee.root, object.pointee.levels)
+    }
+  }
+
+  private func auditTree(_ space: Space.Pointer, _ problems: inout [String], _ objects: inout [MemoryObject.Pointer: UInt32]) -> UInt64 {
+    var count: UInt64 = 0
+    var lastEnd: UInt64 = 0
+    func visit(_ node: Region.Pointer, _ parent: Region.Pointer?) -> UInt8 {
+      if node.pointee.parent != parent { problems.append("a region has the wrong parent") }
+      let left = node.pointee.left.map { visit($0, node) } ?? 0
+      count += 1
+      if node.pointee.start < lastEnd || node.pointee.end <= node.pointee.start || (node.pointee.start | node.pointee.end) & 4095 != 0 {
+        problems.append("regions overlap or are empty")
+      }
+      lastEnd = node.pointee.end
+      if let object = node.pointee.object { objects[object, default: 0] += 1 }
+      let right = node.pointee.right.map { visit($0, node) } ?? 0
+      if max(left, right) > min(left, right) + 1 { problems.append("the tree leans") }
+      let before = node.pointee
+      RegionTree.refresh(node)
+      if before.height != node.pointee.height || before.subtreeGap != node.pointee.subtreeGap
+        || before.subtreeStart != node.pointee.subtreeStart || before.subtreeEnd != node.pointee.subtreeEnd
+      {
+        problems.append("a region misjudges its subtree")
+      }
+      return max(left, right) + 1
+    }
+    if let root = space.pointee.regions.root { _ = visit(root, nil) }
+    if count != space.pointee.regions.count { problems.append("region count is wrong") }
+    return count
+  }
+
+  private func auditTables(
+    _ space: Space.Pointer, _ problems: inout [String], _ references: inout [UInt64: UInt32], _ tableFrames: inout Set<UInt64>
+  ) {
+    var tables: UInt64 = 0
+    func visit(_ frame: Frame, _ level: UInt64, _ base: UInt64) {
+      tables += 1
+      tableFrames.insert(frame.number)
+      var entries: UInt16 = 0
+      for index in 0..<(level == 4 ? 256 : 512) {
+        let entry = PageEntry(raw: vm.frames.words(frame)[index])
+        if entry.raw == 0 { continue }
+        entries += 1
+        let address = base + UInt64(index) << (3 + 9 * level)
+        if level > 1 {
+          visit(Frame(address: entry.frame), level - 1, address)
+        } else {
+          auditLeaf(space, address, entry, &problems)
+          references[entry.frame >> 12, default: 0] += 1
+        }
+      }
+      if vm.frames.owned(frame).pointee.entries != entries { problems.append("a table at level \(level) miscounts its entries") }
+      if entries == 0, level < 4 { problems.append("an empty table was kept") }
+    }
+    visit(space.pointee.root, 4, 0)
+    if tables != space.pointee.tables { problems.append("space has \(tables) tables, counted \(space.pointee.tables)") }
+  }
+
+  private func auditLeaf(_ space: Space.Pointer, _ address: UInt64, _ entry: PageEntry, _ problems: inout [String]) {
+    guard let region = space.pointee.regions.find(address) else {
+      problems.append("an entry outside of all regions")
+      return
+    }
+    if entry.raw & ~PageEntry.frameMask & ~PageEntry.writable != LeafEntry.flags(region) { problems.append("an entry with the wrong rights") }
+    guard entry.isWritable else { return }
+    if !LeafEntry.isWritable(region) { problems.append("writable against the region") }
+    if entry.raw & PageEntry.noExecute == 0 { problems.append("SEC14: writable and executable") }
+    if !region.pointee.type.writesInPlace, !vm.isSoleOwner(of: Frame(address: entry.frame)) {
+      problems.append("a shared private page is writable")
+    }
+  }
+
+  private func auditFrames(_ problems: inout [String], _ references: [UInt64: UInt32], _ tableFrames: Set<UInt64>) {
+    var totals: [FrameKind: UInt64] = [:]
+    var tables = 0
+    for index in 0..<vm.frames.sectionCount {
+      let section = vm.frames.sections[index]
+      totals[.free, default: 0] += UInt64(section.count - section.touched)
+      for at in 0..<Int(section.touched) {
+        let record = section.records[at]
+        let number = section.first + UInt64(at)
+        totals[record.kind, default: 0] += 1
+        if record.kind == .table {
+          tables += 1
+          if !tableFrames.contains(number) { problems.append("a table frame that no space has") }
+        } else if record.kind == .user {
+          if record.count != references[number, default: 0] { problems.append("frame count \(record.count), references \(references[number, default: 0])") }
+          if record.count == 0 { problems.append("a user frame without users") }
+        } else if references[number] != nil {
+          problems.append("a mapped frame of kind \(record.kind)")
+        }
+      }
+    }
+    let information = self.information
+    if totals[.free, default: 0] != information.free { problems.append("free: \(totals[.free, default: 0]), counted \(information.free)") }
+    if totals[.user, default: 0] != information.user { problems.append("user total is wrong") }
+    if totals[.table, default: 0] != information.tables { problems.append("tables total is wrong") }
+    if information.free + information.user + information.tables + information.metadata != information.total { problems.append("V80: the sum is wrong") }
+    var seen: UInt64 = 0
+    var at = vm.frames.firstFree
+    var previous = FrameRecord.none
+    while at != FrameRecord.none, seen <= information.total {
+      let record = vm.frames.owned(Frame(number: UInt64(at))).pointee
+      if record.kind != .free || record.previous != previous { problems.append("the free list is broken") }
+      previous = at
+      at = record.next
+      seen += 1
+    }
+    let untouched = (0..<vm.frames.sectionCount).reduce(UInt64(0)) { $0 + UInt64(vm.frames.sections[$1].count - vm.frames.sections[$1].touched) }
+    if seen + untouched != information.free { problems.append("the free list has \(seen) frames, not \(information.free - untouched)") }
+  }
+
+  /// No thread may reach by its TLB what its tables do not allow.
+  private func auditTranslations(_ problems: inout [String]) {
+    for thread in kernel.threads.values {
+      for (page, cached) in kernel.translations[thread.root] ?? [:] {
+        let now = kernel.walk(thread.root, page)
+        let keeps = cached & PageEntry.writable & ~now == 0 && PageEntry(raw: now).isPresent && PageEntry(raw: now).frame == PageEntry(raw: cached).frame
+        if !keeps { problems.append("a stale translation of \(String(page, radix: 16))") }
+      }
+    }
+  }
+
+  func expectSound(_ location: SourceLocation = #_sourceLocation) {
+    let problems = audit()
+    #expect(problems.isEmpty, "\(problems.prefix(5))", sourceLocation: location)
+  }
+}
