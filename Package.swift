@@ -74,6 +74,9 @@ var targets: [Target] = [
   library("X86State", "Microkernel/Arch/X86_64/State", ["CX86", "IPC", "KernelCore", "PageTable", "Protocols"], ring0 + noAllocations),
   library("ServerKit", "Servers/Kit", ["IPC", "Protocols"]),
   library("Ext2Server", "Servers/FS/Ext2/Logic", ["IPC", "Protocols", "ServerKit"]),
+  library("MemoryDriver", "Servers/Drivers/Memory/Logic", ["BootImage", "IPC", "Protocols", "ServerKit"]),
+  library("VirtioBlock", "Servers/Drivers/VirtioBlock/Logic", ["IPC", "Protocols", "ServerKit"]),
+  library("EchoDriver", "Servers/Drivers/Echo/Logic", ["IPC", "Protocols", "ServerKit"]),
   .target(name: "CFiber", path: "Servers/Fiber/C"),
   library("Fiber", "Servers/Fiber/Swift", ["CFiber"]),
   library("VFSServer", "Servers/VFS/Logic", ["IPC", "Protocols", "Executable", "PageTable", "ServerKit", "Fiber"]),
@@ -113,6 +116,9 @@ if metal != nil {
     .target(name: "CRuntime", path: "IPC/Runtime/C", cSettings: freestandingC),
     library("Runtime", "IPC/Runtime/Swift", ["CRuntime", "IPC", "Protocols", "Trap"]),
     server("ext2", "Servers/FS/Ext2/Main", ["Ext2Server"]),
+    server("memory", "Servers/Drivers/Memory/Main", ["MemoryDriver"]),
+    server("disk", "Servers/Drivers/VirtioBlock/Main", ["VirtioBlock"]),
+    server("echo", "Servers/Drivers/Echo/Main", ["EchoDriver"]),
     server("vfs", "Servers/VFS/Main", ["VFSServer"]),
     // VM has no heap: it links the assembly of the runtime alone.
     .executableTarget(
