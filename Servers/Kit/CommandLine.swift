@@ -33,19 +33,32 @@ public struct CommandLine: BitwiseCopyable {
 
   /// Whether one of the words is `word`.
   public func has(_ word: StaticString) -> Bool {
-    word.withUTF8Buffer { word in
+    guard let rest = rest(after: word) else { return false }
+    return rest.isEmpty
+  }
+
+  /// What follows `prefix` in the first word that begins with it, such as the path after `run=`.
+  public func value(_ prefix: StaticString) -> [UInt8]? {
+    guard let rest = rest(after: prefix) else { return nil }
+    return rest.map { bytes[$0] }
+  }
+
+  /// Where the first word that begins with `prefix` goes on after it; the whole word first, if there is one.
+  private func rest(after prefix: StaticString) -> Range<Int>? {
+    prefix.withUTF8Buffer { prefix in
+      var found: Range<Int>?
       var start = 0
       while start < count {
         var end = start
         while end < count, bytes[end] > 0x20 { end += 1 }
-        if end - start == word.count {
+        if end - start >= prefix.count {
           var same = true
-          for index in 0..<word.count where bytes[start + index] != word[index] { same = false }
-          if same { return true }
+          for index in 0..<prefix.count where bytes[start + index] != prefix[index] { same = false }
+          if same, found == nil || end - start == prefix.count { found = start + prefix.count..<end }
         }
         start = end + 1
       }
-      return false
+      return found
     }
   }
 }

@@ -52,3 +52,22 @@ import ToolKit
     #expect(!modules.contains("ramdisk"))
   }
 }
+
+@Suite("Symbols for the panic") struct SymbolModuleTests {
+  @Test("what is written is found again, between and past the functions too") func roundTrip() throws {
+    let symbols = SymbolModule.read("b T 2000 10\n_a t 1000\ndata D 3000 8\n")
+    #expect(symbols == [.init(address: 0x2000, name: "b"), .init(address: 0x1000, name: "_a")])
+    try SymbolModule.bytes(symbols).withUnsafeBytes { raw in
+      let table = try #require(SymbolTable(raw))
+      #expect(table.find(0xFFF) == nil)
+      for (address, name, offset) in [(UInt64(0x1000), "_a", UInt64(0)), (0x1FFF, "_a", 0xFFF), (0x2000, "b", 0), (0x9000, "b", 0x7000)] {
+        let found = try #require(table.find(address))
+        #expect(String(decoding: found.name, as: UTF8.self) == name && found.offset == offset)
+      }
+    }
+  }
+
+  @Test("an empty table finds nothing") func empty() {
+    SymbolModule.bytes([]).withUnsafeBytes { #expect(SymbolTable($0)?.find(1) == nil) }
+  }
+}

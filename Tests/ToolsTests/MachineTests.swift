@@ -101,7 +101,7 @@ import ToolKit
     #expect(KernelLog.shutdownStatus("status 1") == nil)
     #expect(KernelLog.panic("a\nKernel PANIC: b\nc\n") == ["Kernel PANIC: b", "c", ""])
     #expect(KernelLog.panic("all is well") == [])
-    #expect(KernelLog.bootTicks("init: shell at 48211345\n") == 48_211_345)
+    #expect(KernelLog.bootTicks("tty: first read at 48211345\n") == 48_211_345)
   }
 
   @Test("kernel addresses in a text") func addresses() {

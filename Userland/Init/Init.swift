@@ -16,10 +16,12 @@ func init_main(_ stack: UnsafeRawPointer) {
   } catch {
     shutDown(66)  // EX_NOINPUT: nobody to talk to
   }
-  let isBatch = CommandLine(&ipc).has("batch")
+  let words = CommandLine(&ipc)
+  let script = words.value("run=")
+  let isBatch = script != nil || words.has("batch")
   welcome()
   while true {
-    let status = runShell(isBatch)
+    let status = runShell(script ?? (isBatch ? [UInt8]("-s") : []))
     // A shell that was shot is missed; one that said goodbye is not.
     if status.signal != 0 && !isBatch { continue }
     endOthers()
@@ -48,14 +50,15 @@ func print(_ bytes: UnsafeRawBufferPointer) {
 }
 
 /// Runs /bin/sh as the foreground group of the console, and reaps whatever ends meanwhile.
-func runShell(_ isBatch: Bool) -> WaitStatus {
+/// - Parameter argument: the shell's only one; none if empty.
+func runShell(_ argument: [UInt8]) -> WaitStatus {
   let shell: Int
   do throws(Errno) { shell = try fork() } catch {
     return WaitStatus(raw: 71 << 8)  // EX_OSERR
   }
   if shell == 0 {
     becomeForeground(processID(), of: 0)
-    let arguments = isBatch ? [[UInt8]("sh"), [UInt8]("-s")] : [[UInt8]("sh")]
+    let arguments = argument.isEmpty ? [[UInt8]("sh")] : [[UInt8]("sh"), argument]
     let error = execute([UInt8]("/bin/sh"), arguments, [[UInt8]("PATH=/bin"), [UInt8]("HOME=/"), [UInt8]("TERM=vt100")])
     var line = Text("init: /bin/sh: ")
     line.append(errorText(error))

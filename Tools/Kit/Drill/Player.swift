@@ -28,7 +28,7 @@ public struct Player {
     machine.counted = true
     machine.memory = drill.memory
     machine.seed = seed ?? drill.seed
-    machine.words = ["run=/" + Self.script]
+    machine.words = [Batch.word, "run=/" + Self.script]
     let result = try Batch.run(machine, script: nil, seconds: seconds)
     var report = Self.judge(drill, seed: machine.seed, output: result.output, log: result.log)
     if result.ending != .shutdown(0) {

@@ -120,7 +120,7 @@ public struct StormPlayer {
     machine.counted = true
     machine.memory = drill.memory
     machine.seed = seed
-    machine.words = ["run=/drill/run"]
+    machine.words = [Batch.word, "run=/drill/run"]
     let result = try Batch.run(machine, script: nil, seconds: seconds)
     try Files.write(result.output, to: project.logs + "/\(name).output")
     var outcome = Outcome(ending: result.ending, output: result.output, log: result.log, disk: disk, sums: [])

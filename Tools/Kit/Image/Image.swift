@@ -59,6 +59,8 @@ public struct Image {
     let ramDisk = project.output + "/ramdisk.img"
     try DiskImage.make(ramDisk, from: project.staging, size: DiskImage.room(for: project.staging, free: 2 * DiskImage.mebibyte), blockSize: 1024, label: "ram")
     modules.append(Archive.Module(name: "\(BootTable.ramDiskModule)", contents: try Files.read(ramDisk)))
+    let symbols = try SymbolModule.functions(of: project.kernel)
+    modules.append(Archive.Module(name: "\(SymbolTable.module)", contents: SymbolModule.bytes(symbols)))
     try Files.write(Archive.bytes(modules), to: project.archive)
   }
 

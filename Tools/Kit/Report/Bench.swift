@@ -3,33 +3,55 @@ public struct Bench {
   let image: Image
   public init(_ image: Image) { self.image = image }
 
-  /// Given by the log, not by the guest's program.
+  /// Told by the tty driver when the shell reads for the first time.
   static let boot = "boot-to-shell"
 
   /// The figures asked for, all if `names` is empty; without those that the guest did not give.
   public func run(_ names: [String], cpu: String, seconds: Int) throws -> FigureReport {
-    let project = image.project
-    try Files.makeDirectory(project.logs)
-    let disk = project.output + "/bench.img"
+    try Files.makeDirectory(image.project.logs)
+    var figures: [Figure] = []
     let inside = names.filter { $0 != Self.boot }
-    let script = !names.isEmpty && inside.isEmpty ? "" : (["bench"] + inside).joined(separator: " ")
-    try image.makeDisk(disk, files: ["run": script + "\n"])
-    defer { Files.remove(disk) }
+    if names.isEmpty || !inside.isEmpty { figures += try measure(inside, cpu: cpu, seconds: seconds) }
+    if names.isEmpty || names.contains(Self.boot) { figures.append(try measureBoot(cpu: cpu, seconds: seconds)) }
+    let order = Dictionary(uniqueKeysWithValues: Peer.table.enumerated().map { ($1.name, $0) })
+    figures.sort { (order[$0.name] ?? .max, $0.name) < (order[$1.name] ?? .max, $1.name) }
+    return FigureReport(figures)
+  }
+
+  private func machine(_ disk: String, cpu: String, words: [String]) -> Machine {
+    let project = image.project
     var machine = Machine(
       media: .direct(kernel: project.kernel, archive: project.archive), disk: .copyOnWrite(disk), log: project.logs + "/bench.log")
     machine.counted = true
     machine.cpu = cpu
     machine.memory = 1024
-    machine.words = ["run=/run"]
+    machine.words = words
+    return machine
+  }
+
+  /// By the guest's program `bench`.
+  private func measure(_ names: [String], cpu: String, seconds: Int) throws -> [Figure] {
+    let disk = image.project.output + "/bench.img"
+    let command = (["bench"] + (names.isEmpty ? [] : ["calibration"] + names.filter { $0 != "calibration" })).joined(separator: " ")
+    try image.makeDisk(disk, files: ["run": command + "\n"])
+    defer { Files.remove(disk) }
+    let machine = machine(disk, cpu: cpu, words: [Batch.word, "run=/run"])
     let result = try Batch.run(machine, script: nil, seconds: seconds)
     if let complaint = result.ending.complaint { throw Failure("bench: \(complaint); the kernel's log is \(machine.log)") }
     guard case .shutdown(0) = result.ending else { throw Failure("bench ended with status \(result.ending.exitStatus):\n\(result.output)") }
-    var figures = Figure.read(result.output)
-    if names.isEmpty || names.contains(Self.boot), let ticks = KernelLog.bootTicks(result.log), !figures.contains(where: { $0.name == Self.boot }) {
-      figures.append(Figure(name: Self.boot, median: ticks, min: ticks, max: ticks, samples: 1))
-    }
-    let order = Dictionary(uniqueKeysWithValues: Peer.table.enumerated().map { ($1.name, $0) })
-    figures.sort { (order[$0.name] ?? .max, $0.name) < (order[$1.name] ?? .max, $1.name) }
-    return FigureReport(figures)
+    return Figure.read(result.output)
+  }
+
+  /// Power-on to the first prompt of the console's shell, of a machine that nobody talks to.
+  private func measureBoot(cpu: String, seconds: Int) throws -> Figure {
+    let disk = image.project.output + "/bench.img"
+    try image.makeDisk(disk)
+    defer { Files.remove(disk) }
+    let session = try Session(machine(disk, cpu: cpu, words: []), seconds: seconds)
+    defer { _ = session.stop() }
+    guard session.expectInLog(Batch.ready), session.wait(until: { KernelLog.bootTicks(session.log) != nil }),
+      let ticks = KernelLog.bootTicks(session.log)
+    else { throw Failure("bench: no prompt came; the kernel's log is \(session.machine.log)") }
+    return Figure(name: Self.boot, median: ticks, min: ticks, max: ticks, samples: 1)
   }
 }
