@@ -155,6 +155,7 @@ if metal == nil {
     .target(name: "ToolKit", dependencies: ["BootImage"], path: "Tools/Kit"),
     .executableTarget(
       name: "apus", dependencies: ["ToolKit", .product(name: "ArgumentParser", package: "swift-argument-parser")], path: "Tools/Apus"),
+    tests("RSServer", ["IPC", "Protocols", "BootImage", "ServerKit", "RSServer"]),
   ]
 }
 
