@@ -155,7 +155,6 @@ if metal == nil {
     .target(name: "ToolKit", dependencies: ["BootImage"], path: "Tools/Kit"),
     library("SimulatedArch", "Microkernel/Arch/Simulated", ["IPC", "PageTable", "KernelCore"]),
     tests("KernelCore", ["KernelCore", "SimulatedArch", "BootImage", "IPC", "Protocols", "PageTable"]),
-    .target(name: "ToolKit", dependencies: ["BootImage"], path: "Tools/Kit", exclude: ["README.md"]),
     .executableTarget(
       name: "apus", dependencies: ["ToolKit", .product(name: "ArgumentParser", package: "swift-argument-parser")], path: "Tools/Apus"),
     tests("RSServer", ["IPC", "Protocols", "BootImage", "ServerKit", "RSServer"]),
