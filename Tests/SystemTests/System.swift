@@ -26,6 +26,22 @@ enum System {
     return path
   }
 
+  static func image() throws -> Image { Image(try Project.find()) { _ in } }
+
+  /// A copy of the fresh disk that keeps what is written to it.
+  static func ownDisk(_ name: String) throws -> String {
+    let path = try Project.find().output + "/test.\(name).img"
+    _ = try Child.run(["cp", "--sparse=always", freshDisk(), path]).succeeded("cp")
+    return path
+  }
+
+  /// The lines between two lines, without carriage returns; nil if they are not there.
+  static func between(_ start: String, _ end: String, _ output: String) -> String? {
+    let lines = output.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).map(String.init)
+    guard let first = lines.firstIndex(of: start), let last = lines[first...].firstIndex(of: end) else { return nil }
+    return lines[(first + 1)..<last].joined(separator: "\n")
+  }
+
   /// Runs shell lines in a machine; on failure the kernel's log goes into the test's issue.
   static func run(_ machine: Machine, _ script: String, status: Int = 0, seconds: Int = 240, place: SourceLocation = #_sourceLocation) throws -> Batch.Result {
     let result = try Batch.run(machine, script: script, seconds: seconds)

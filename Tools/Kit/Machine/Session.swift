@@ -19,7 +19,7 @@ public final class Session {
     self.machine = machine
     try Files.write("", to: machine.log)
     deadline = Date(timeIntervalSinceNow: Double(seconds))
-    child = try Child(machine.commandLine, seconds: seconds + 10, pipes: [.input, .output, .errorsToo])
+    child = try Child(machine.commandLine, seconds: seconds + 10, pipes: [.input, .output])
   }
 
   deinit { if finished == nil { _ = stop() } }

@@ -1,0 +1,34 @@
+import Testing
+import ToolKit
+
+@Suite("Hostile programs", .enabled(if: System.isReady)) struct HostileTests {
+  /// `hostile` says after each attack how it ended; the services and the shell must then be as before.
+  static func attack(_ name: String, _ arguments: String, seconds: Int) throws {
+    let script = """
+      cat /proc/kernel > /tmp/before; service status > /dev/null
+      hostile \(arguments); echo "hostile $?"
+      echo BEGIN; echo alive; ls /bin | grep sh; ps | grep -c init; END=END; echo $END
+
+      """
+    let result = try System.run(System.machine("hostile-\(name)"), script, seconds: seconds)
+    #expect(result.output.contains("hostile 0"), "\(result.output.suffix(3000))")
+    #expect(!result.output.contains("WRONG"))
+    #expect(result.output.contains("alive"))
+    #expect(!result.log.contains("restarted"), "a service died: \(result.log.suffix(2000))")
+  }
+
+  @Test("SEC8 M-J1 1,000,000 random calls and messages") func calls() throws {
+    try Self.attack("calls", "-n 1000000 -s 1 calls", seconds: 600)
+  }
+
+  @Test("SEC9 SEC14 SEC15 SEC16 wild pointers, faults and privileged instructions") func faults() throws {
+    try Self.attack(
+      "faults",
+      "null read-kernel read-linear non-canonical last-page write-text write-stub exec-data exec-stack stack-overflow port halt interrupts-off read-cr3 flags pointers",
+      seconds: 300)
+  }
+
+  @Test("SEC35 V93 memory exhausted") func memory() throws { try Self.attack("memory", "memory", seconds: 400) }
+
+  @Test("SEC35 a fork bomb") func forkBomb() throws { try Self.attack("forkbomb", "forkbomb", seconds: 400) }
+}
