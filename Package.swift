@@ -148,6 +148,7 @@ if metal == nil {
     tests("Executable", ["Executable", "PageTable"]),
     tests("BootImage", ["BootImage", "IPC", "Protocols"]),
     tests("VMServer", ["VMServer", "IPC", "Protocols", "PageTable", "BootImage", "ServerKit"]),
+    tests("VFSServer", ["VFSServer", "IPC", "Protocols", "ServerKit"]),
     tests("ServerKit", ["ServerKit", "IPC", "Protocols"]),
     tests("Ext2Server", ["Ext2Server", "IPC", "Protocols", "ServerKit"]),
     tests("Tools", ["ToolKit", "BootImage"]),
