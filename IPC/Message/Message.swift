@@ -48,8 +48,9 @@ public struct Message: Wire {
   /// The payload read as `Body`: whatever the sender put there, unchecked in meaning.
   @inlinable public func body<Body: Wire>(_: Body.Type = Body.self) -> Body {
     precondition(MemoryLayout<Body>.size <= MemoryLayout<Payload>.size, "body exceeds a message")
-    var copy = payload
-    return withUnsafeBytes(of: &copy) { $0.loadUnaligned(as: Body.self) }
+    // Not `var copy = payload` and `withUnsafeBytes(of: &copy)`: Swift 6.3.1 at -O takes the store to such a copy for
+    // dead when a struct is loaded from it, and the body becomes garbage.
+    return withUnsafeBytes(of: payload) { $0.loadUnaligned(as: Body.self) }
   }
 
   /// The last payload word. A request sent by `sendAsync` carries its token here, and the reply brings it
