@@ -77,6 +77,7 @@ var targets: [Target] = [
   library("MemoryDriver", "Servers/Drivers/Memory/Logic", ["BootImage", "IPC", "Protocols", "ServerKit"]),
   library("VirtioBlock", "Servers/Drivers/VirtioBlock/Logic", ["IPC", "Protocols", "ServerKit"]),
   library("EchoDriver", "Servers/Drivers/Echo/Logic", ["IPC", "Protocols", "ServerKit"]),
+  library("ProcServer", "Servers/FS/Proc/Logic", ["IPC", "Protocols", "ServerKit"]),
   .target(name: "CFiber", path: "Servers/Fiber/C"),
   library("Fiber", "Servers/Fiber/Swift", ["CFiber"]),
   library("VFSServer", "Servers/VFS/Logic", ["IPC", "Protocols", "Executable", "PageTable", "ServerKit", "Fiber"]),
@@ -119,6 +120,7 @@ if metal != nil {
     server("memory", "Servers/Drivers/Memory/Main", ["MemoryDriver"]),
     server("disk", "Servers/Drivers/VirtioBlock/Main", ["VirtioBlock"]),
     server("echo", "Servers/Drivers/Echo/Main", ["EchoDriver"]),
+    server("proc", "Servers/FS/Proc/Main", ["ProcServer"]),
     server("vfs", "Servers/VFS/Main", ["VFSServer"]),
     // VM has no heap: it links the assembly of the runtime alone.
     .executableTarget(

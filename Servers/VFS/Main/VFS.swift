@@ -1,5 +1,6 @@
 import IPC
 import ServerKit
+import Runtime
 import Trap
 import VFSServer
 

@@ -1,0 +1,109 @@
+import IPC
+import Protocols
+import ServerKit
+
+// The texts of the files in /proc itself.
+extension ProcFileSystem {
+  func writeSystem(_ file: RootFile, into text: inout Snapshot, _ ipc: inout T) throws(Errno) {
+    switch file {
+    case .services: try writeServices(into: &text, &ipc)
+    case .meminfo: try writeMemory(into: &text, &ipc)
+    case .kernel: try writeKernel(into: &text, &ipc)
+    case .uptime:
+      let now = try ipc.kernel(Kernel.Clock()).now
+      var line = Text()
+      line.append(now / 1_000_000_000)
+      line.append(byte: UInt8(ascii: "."))
+      let hundredths = now / 10_000_000 % 100
+      if hundredths < 10 { line.append(byte: UInt8(ascii: "0")) }
+      line.append(hundredths)
+      line.append("\n")
+      text.append(line)
+    case .cmdline: try writeCommandLine(into: &text, &ipc)
+    case .version: text.append("Apus, a self-healing microkernel system in Swift (x86_64)\n")
+    }
+  }
+
+  private func writeServices(into text: inout Snapshot, _ ipc: inout T) throws(Errno) {
+    text.append("name             endpoint state      restarts kills recovery-ns\n")
+    var index: UInt64 = 0
+    while index < 64 {
+      let service: RS.Status.Reply
+      do throws(Errno) { service = try ipc.call(.rs, RS.Status(index: index)) } catch {
+        if error == .noSuchFile { return }
+        throw error
+      }
+      var line = Text()
+      line.append(name: service.name, width: 16)
+      line.append(UInt64(service.service.raw), width: 9)
+      line.append(" ")
+      line.append(stateName(service.state))
+      line.append(UInt64(service.restarts), width: 9)
+      line.append(UInt64(service.kills), width: 6)
+      line.append(service.lastRecovery, width: 12)
+      line.append("\n")
+      text.append(line)
+      index += 1
+    }
+  }
+
+  private func stateName(_ state: UInt32) -> StaticString {
+    switch state {
+    case RS.State.down: "down      "
+    case RS.State.starting: "starting  "
+    case RS.State.running: "running   "
+    case RS.State.backingOff: "backingOff"
+    case RS.State.failed: "failed    "
+    default: "unknown   "
+    }
+  }
+
+  private func writeMemory(into text: inout Snapshot, _ ipc: inout T) throws(Errno) {
+    let memory = try ipc.call(.vm, VM.Information())
+    text.append("MemTotal:", memory.total &* 4, " kB\n")
+    text.append("MemFree:", memory.free &* 4, " kB\n")
+    text.append("User:", memory.user &* 4, " kB\n")
+    text.append("PageTables:", memory.tables &* 4, " kB\n")
+    text.append("Metadata:", memory.metadata &* 4, " kB\n")
+  }
+
+  /// What a drill compares before and after: one `name value` a line.
+  private func writeKernel(into text: inout Snapshot, _ ipc: inout T) throws(Errno) {
+    let kernel = try ipc.kernel(Kernel.Statistics())
+    text.append("nanoseconds", try ipc.kernel(Kernel.Clock()).now)
+    text.append("threads", UInt64(kernel.threads))
+    text.append("thread-limit", UInt64(kernel.threadLimit))
+    text.append("grants", UInt64(kernel.grants))
+    text.append("grant-limit", UInt64(kernel.grantLimit))
+    text.append("asynchronous", UInt64(kernel.asynchronous))
+    text.append("asynchronous-limit", UInt64(kernel.asynchronousLimit))
+    text.append("fast-path", kernel.fastPath)
+    text.append("slow-path", kernel.slowPath)
+    text.append("faults", kernel.faults)
+    text.append("interrupts", kernel.interrupts)
+    let memory = try ipc.call(.vm, VM.Information())
+    text.append("frames-total", memory.total)
+    text.append("frames-free", memory.free)
+    text.append("frames-user", memory.user)
+    text.append("frames-tables", memory.tables)
+    text.append("frames-metadata", memory.metadata)
+    text.append("spaces", UInt64(memory.spaces))
+    text.append("regions", UInt64(memory.regions))
+    text.append("page-faults", memory.faults)
+  }
+
+  private func writeCommandLine(into text: inout Snapshot, _ ipc: inout T) throws(Errno) {
+    var offset: UInt64 = 0
+    while offset < 512 {
+      var part = try ipc.call(.vm, VM.CommandLine(offset: offset)).text
+      let isEnd = withUnsafeBytes(of: &part) { bytes in
+        let count = bytes.firstIndex(of: 0) ?? bytes.count
+        text.append(UnsafeRawBufferPointer(rebasing: bytes[..<count]))
+        return count < bytes.count
+      }
+      if isEnd { break }
+      offset += 48
+    }
+    text.append("\n")
+  }
+}
