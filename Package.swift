@@ -135,11 +135,14 @@ if metal != nil {
 }
 
 // The programs of /bin. Each is one page that calls its function in `Programs` (or `Shell`).
-let programs = ["ls", "cat", "echo", "uname", "bench", "hostile"]
+let programs = [
+  "cat", "cmp", "cp", "dd", "echo", "env", "false", "free", "grep", "head", "kill", "ln", "ls", "mkdir", "mount", "mv", "ps", "pwd",
+  "rm", "rmdir", "service", "sha256sum", "shutdown", "sleep", "stat", "sync", "touch", "true", "umount", "uname", "vmmap", "wc",
+]
 if metal != nil {
   targets += [.target(name: "CPOSIX", path: "Userland/POSIX/C", cSettings: freestandingC)]
-  targets += programs.map { program($0, $0 == "bench" || $0 == "hostile" ? ["CTrap"] : ["Programs"]) }
-  targets += [program("sh", ["Shell"])]
+  targets += programs.map { program($0, ["Programs"]) }
+  targets += [program("sh", ["Shell"]), program("bench", ["CTrap"]), program("hostile", ["CTrap"])]
 }
 
 // MARK: Linux: tools and tests

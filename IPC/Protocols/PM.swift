@@ -241,17 +241,18 @@ public enum PM {
       public var group: Int32
       /// 'R' running or ready, 'S' sleeping, 'T' stopped, 'Z' ended and not waited for: the letter's code.
       public var state: UInt32
-      public var started: UInt64
+      /// Nanoseconds of processor time.
+      public var time: UInt64
       /// The program's name, zero-padded, cut to 24 bytes.
       public var name: (UInt64, UInt64, UInt64)
-      public init(index: UInt32, process: Endpoint, id: Int32, parent: Int32, group: Int32, state: UInt32, started: UInt64, name: (UInt64, UInt64, UInt64)) {
+      public init(index: UInt32, process: Endpoint, id: Int32, parent: Int32, group: Int32, state: UInt32, time: UInt64, name: (UInt64, UInt64, UInt64)) {
         self.index = index
         self.process = process
         self.id = id
         self.parent = parent
         self.group = group
         self.state = state
-        self.started = started
+        self.time = time
         self.name = name
       }
     }

@@ -6,7 +6,7 @@ public struct Pattern {
     case byte(UInt8)
     case any  // ?
     case star
-    case set(BracketSet)
+    case set(ByteSet)
   }
   private(set) var pieces: [Piece] = []
 
@@ -26,7 +26,7 @@ public struct Pattern {
         pieces.append(.star)
       case "?": pieces.append(.any)
       case "[":
-        if let set = BracketSet(bytes, quoted, &index) { pieces.append(.set(set)) } else { pieces.append(.byte(byte)) }
+        if let set = ByteSet(bytes, quoted, &index) { pieces.append(.set(set)) } else { pieces.append(.byte(byte)) }
       default: pieces.append(.byte(byte))
       }
     }
@@ -83,15 +83,11 @@ public struct Pattern {
   }
 }
 
-/// [abc], [a-z], [!x], [[:digit:]].
-struct BracketSet {
-  private var bits = InlineArray<4, UInt64>(repeating: 0)
-
-  func contains(_ byte: UInt8) -> Bool { bits[Int(byte >> 6)] & 1 << UInt64(byte & 63) != 0 }
-  mutating func insert(_ byte: UInt8) { bits[Int(byte >> 6)] |= 1 << UInt64(byte & 63) }
-
-  /// `index` is behind the opening bracket; on success behind the closing one. Nil if there is none.
+extension ByteSet {
+  /// [abc], [a-z], [!x], [[:digit:]]: `index` is behind the opening bracket; on success behind the closing one. Nil if there
+  /// is none.
   init?(_ bytes: [UInt8], _ quoted: [UInt8], _ index: inout Int) {
+    self.init()
     var at = index
     func special(_ position: Int, _ scalar: Unicode.Scalar) -> Bool {
       position < bytes.count && quoted[position] == 0 && bytes[position] == scalar
@@ -107,7 +103,7 @@ struct BracketSet {
         var end = at + 2
         while end < bytes.count, bytes[end].isLower { end += 1 }
         if special(end, ":"), special(end + 1, "]") {
-          insertClass(bytes.slice(at + 2..<end))
+          insert(class: bytes.slice(at + 2..<end))
           at = end + 2
           continue
         }
@@ -123,29 +119,6 @@ struct BracketSet {
       }
     }
     index = at + 1
-    if negated { for word in 0..<4 { bits[word] = ~bits[word] } }
-  }
-
-  private mutating func insertClass(_ name: [UInt8]) {
-    for value in 0...255 {
-      let byte = UInt8(value)
-      let belongs =
-        switch name {
-        case "alpha": byte.isLetter
-        case "digit": byte.isDigit
-        case "alnum": byte.isLetter || byte.isDigit
-        case "upper": byte.isUpper
-        case "lower": byte.isLower
-        case "space": byte.isSpace
-        case "blank": byte == " " || byte == "\t"
-        case "punct": byte > 0x20 && byte < 0x7F && !byte.isLetter && !byte.isDigit
-        case "print": byte >= 0x20 && byte < 0x7F
-        case "graph": byte > 0x20 && byte < 0x7F
-        case "cntrl": byte < 0x20 || byte == 0x7F
-        case "xdigit": byte.isDigit || byte.lowered >= 0x61 && byte.lowered <= 0x66
-        default: false
-        }
-      if belongs { insert(byte) }
-    }
+    if negated { invert() }
   }
 }

@@ -48,20 +48,21 @@ extension ProcessManager {
     while slot < table.top, !table.isUsed(slot) { slot += 1 }
     guard slot < table.top else { throw .noSuchProcess }
     let process = table[slot]
+    let (state, time) = activity(slot, &ipc)
     return PM.ProcessInformation.Reply(
       index: UInt32(slot), process: table.isAlive(slot) ? process.endpoint : .none, id: process.id,
-      parent: slot == Self.first ? 0 : table[process.parent].id, group: process.group, state: state(slot, &ipc),
-      started: process.started, name: process.name)
+      parent: slot == Self.first ? 0 : table[process.parent].id, group: process.group, state: state,
+      time: time, name: process.name)
   }
 
-  /// The letter that `ps` shows.
-  private func state(_ index: Int, _ ipc: inout T) -> UInt32 {
-    if table.isZombie(index) { return 0x5A }
-    if table[index].isStopped { return 0x54 }
+  /// The letter that `ps` shows, and the processor time.
+  private func activity(_ index: Int, _ ipc: inout T) -> (state: UInt32, time: UInt64) {
+    if table.isZombie(index) { return (0x5A, 0) }
     do throws(Errno) {
       let thread = try ipc.kernel(Kernel.ThreadInfo(slot: UInt64(table[index].endpoint.slot)))
-      return thread.state == Kernel.ThreadState.ready || thread.state == Kernel.ThreadState.running ? 0x52 : 0x53
-    } catch { return 0x53 }
+      if table[index].isStopped { return (0x54, thread.time) }
+      return (thread.state == Kernel.ThreadState.ready || thread.state == Kernel.ThreadState.running ? 0x52 : 0x53, thread.time)
+    } catch { return (table[index].isStopped ? 0x54 : 0x53, 0) }
   }
 
   func endpoint(of id: Int64) throws(Errno) -> Kernel.ThreadReply {

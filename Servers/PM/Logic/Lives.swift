@@ -15,7 +15,6 @@ extension ProcessManager {
     process.parent = index
     process.group = process.id
     process.session = process.id
-    process.started = now(&ipc)
     process.name = (call.name.0, call.name.1, 0)
     table.insert(process, at: index)
     try ipc.kernel(Kernel.ThreadStart(thread: call.process))
@@ -37,7 +36,6 @@ extension ProcessManager {
     process.endpoint = child
     process.id = table.nextID()
     process.parent = me
-    process.started = now(&ipc)
     process.hasExecuted = false
     process.wait = .none
     process.requester = nil

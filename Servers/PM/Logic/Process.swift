@@ -41,7 +41,6 @@ public struct Process: BitwiseCopyable {
   public var group: Int32 = 0
   public var session: Int32 = 0
   public var name: (UInt64, UInt64, UInt64) = (0, 0, 0)
-  var started: UInt64 = 0
   /// Has run exec since it was forked: setpgid(2) asks.
   var hasExecuted = false
 

@@ -1,0 +1,131 @@
+import IPC
+import POSIX
+import Protocols
+
+// ps(1), free(1), vmmap: what processes and memory there are.
+
+/// ps(1): processes; `-a` services too.
+public func ps(_ program: Program) -> Int {
+  let options = program.options("aAef", usage: "[-a]\nLists the processes; -a the services too.")
+  print("  PID  PPID STATE     TIME NAME\n")
+  if options["a"] || options["A"] || options["e"] { listServices() }
+  var index: UInt64 = 0
+  while true {
+    do throws(Errno) {
+      let process = try request(PM.ProcessInformation(index: index), of: .pm)
+      printBytes(
+        row(
+          id: decimal(Int(process.id)), parent: decimal(Int(process.parent)), state: UInt8(truncatingIfNeeded: process.state), time: process.time,
+          name: text(inWords: process.name)))
+      index = UInt64(process.index) + 1
+    } catch {
+      if error == .noSuchProcess { return 0 }
+      program.die([], error)
+    }
+  }
+}
+
+/// Services are no processes: no ids, and their times are the kernel's secret.
+private func listServices() {
+  var index: UInt64 = 0
+  while true {
+    do throws(Errno) {
+      let service = try request(RS.Status(index: index), of: .rs)
+      let letter: UInt8 = service.state == RS.State.running ? 0x53 : service.state == RS.State.down ? 0x2D : 0x52
+      printBytes(row(id: [0x2D], parent: [0x2D], state: letter, time: nil, name: text(inWords: service.name)))
+      index += 1
+    } catch { return }
+  }
+}
+
+func row(id: [UInt8], parent: [UInt8], state: UInt8, time: UInt64?, name: [UInt8]) -> [UInt8] {
+  var text = right(id, 5)
+  text += " "
+  text += right(parent, 5)
+  text += " "
+  text += left([state], 5)
+  text += " "
+  text += right(time.map(timeText) ?? [0x2D], 8)
+  text += " "
+  text += name
+  text += "\n"
+  return text
+}
+
+/// Nanoseconds as m:ss.cc.
+func timeText(_ nanoseconds: UInt64) -> [UInt8] {
+  var text = decimal(nanoseconds / 60_000_000_000)
+  text += ":"
+  text += digits(nanoseconds / 1_000_000_000 % 60, base: 10, width: 2)
+  text += "."
+  text += digits(nanoseconds / 10_000_000 % 100, base: 10, width: 2)
+  return text
+}
+
+/// free(1): memory in KiB, by who has it.
+public func free(_ program: Program) -> Int {
+  _ = program.options("k", usage: "\nSays how much memory there is and who has it, in KiB.")
+  do throws(Errno) {
+    let memory = try request(VM.Information(), of: .vm)
+    print("             total       used       free     tables   metadata\n")
+    print("memory:  ")
+    for frames in [memory.total, memory.total &- memory.free, memory.free, memory.tables, memory.metadata] {
+      printBytes(right(decimal(frames &* 4), frames == memory.total ? 9 : 11))
+    }
+    standardOutput.newline()
+    print("spaces ")
+    printBytes(decimal(UInt64(memory.spaces)))
+    print(", regions ")
+    printBytes(decimal(UInt64(memory.regions)))
+    print(", faults ")
+    printLine(decimal(memory.faults))
+    return 0
+  } catch { program.die([], error) }
+}
+
+/// vmmap: the regions of a process.
+public func vmmap(_ program: Program) -> Int {
+  let usage: StaticString = "id\nLists the memory regions of a process: addresses, access, kind, pages present and shared."
+  let options = program.options("", usage: usage)
+  guard options.operands.count == 1, let id = number(options.operands[0]) else { program.misused(usage) }
+  var resident: UInt64 = 0
+  var address: UInt64 = 0
+  do throws(Errno) {
+    let process = try request(PM.EndpointOf(id: Int64(clamping: id)), of: .pm).thread
+    print("           start              end prot kind       pages shared\n")
+    while true {
+      let region: VM.RegionInformation.Reply
+      do throws(Errno) { region = try request(VM.RegionInformation(process: process, address: address), of: .vm) } catch {
+        if error == .noSuchFile { break }
+        throw error
+      }
+      printBytes(regionText(region))
+      resident &+= region.resident
+      guard region.end > address else { break }
+      address = region.end
+    }
+  } catch {
+    program.die(options.operands[0], error)
+  }
+  print("resident ")
+  printBytes(decimal(resident &* 4))
+  print(" KiB\n")
+  return 0
+}
+
+func regionText(_ region: VM.RegionInformation.Reply) -> [UInt8] {
+  var text = right(digits(region.start, base: 16, width: 12), 16)
+  text += " "
+  text += right(digits(region.end, base: 16, width: 12), 16)
+  text += " "
+  text.append(region.protection & VM.Protection.read != 0 ? UInt8(ascii: "r") : 0x2D)
+  text.append(region.protection & VM.Protection.write != 0 ? UInt8(ascii: "w") : 0x2D)
+  text.append(region.protection & VM.Protection.execute != 0 ? UInt8(ascii: "x") : 0x2D)
+  text += "  "
+  let kinds: [StaticString] = ["anonymous", "stack", "heap", "physical", "contiguous", "module", "stub", "image"]
+  text += left([UInt8](region.kind < 8 ? kinds[Int(region.kind)] : "?"), 10)
+  text += right(decimal(region.resident), 6)
+  text += right(decimal(region.shared), 7)
+  text += "\n"
+  return text
+}
