@@ -163,6 +163,7 @@ if metal == nil {
     tests("KernelCore", ["KernelCore", "SimulatedArch", "BootImage", "IPC", "Protocols", "PageTable"]),
     .executableTarget(
       name: "apus", dependencies: ["ToolKit", .product(name: "ArgumentParser", package: "swift-argument-parser")], path: "Tools/Apus"),
+    tests("Terminal", ["IPC", "Protocols", "ServerKit", "Terminal", "NS16550"]),
     tests("RSServer", ["IPC", "Protocols", "BootImage", "ServerKit", "RSServer"]),
   ]
 }
