@@ -112,6 +112,8 @@ if metal != nil {
         "X86State",
       ],
       path: "Microkernel/Main", swiftSettings: embedded + ring0 + noAllocations, linkerSettings: elf("kernel.ld")),
+    .target(name: "CProbe", path: "Tests/InSystem/ProbeC"),
+    server("probe", "Tests/InSystem/Probe", ["BootImage", "CProbe", "CTrap", "PageTable"]),
     .target(name: "CTrap", path: "IPC/Trap/C"),
     library("Trap", "IPC/Trap/Metal", ["IPC", "CTrap"]),
     .target(name: "CRuntime", path: "IPC/Runtime/C", cSettings: freestandingC),

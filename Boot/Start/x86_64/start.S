@@ -89,7 +89,7 @@ start:
     rdmsr
     or $(1 << 11 | 1 << 8 | 1 << 0), %eax
     wrmsr
-    mov $0x80010023, %eax               // PG WP NE MP PE; EM and TS off
+    mov $0x80050023, %eax               // PG AM WP NE MP PE; EM and TS off
     mov %eax, %cr0
     lgdt PHYSICAL(boot_gdt_pointer)
     ljmp $8, $PHYSICAL(long_mode)

@@ -1,0 +1,122 @@
+import BootImage
+import IPC
+import PageTable
+import Protocols
+import ServerKit
+import Trap
+
+// A stand-in for VM that examines the machine below it: started by the kernel in VM's place, alone in the system. Prints
+// one line a check on the kernel's log and ends the machine with the number of failures.
+@c(probe_main)
+func probe_main(_ stack: UnsafeRawPointer) {
+  var probe = Probe()
+  probe.checkBootInformation()
+  probe.checkEntries()
+  probe.checkAlarm()
+  probe.checkExceptions()
+  probe.checkPageFaults()
+  probe.checkServer()
+  probe.finish()
+}
+
+struct Probe {
+  var ipc = KernelTrap()
+  var failures: UInt64 = 0
+  /// Frames for top tables and stacks, from the end of the last free range downwards.
+  var nextFrame: UInt64
+  let information = UnsafePointer<BootInformation>(bitPattern: UInt(AddressSpace.vmBootInformation)).unsafelyUnwrapped
+
+  init() {
+    let last = information.pointee.free[Int(information.pointee.freeCount) - 1]
+    nextFrame = last.end
+  }
+
+  mutating func takeFrame() -> UInt64 {
+    nextFrame -= Page.size
+    return nextFrame
+  }
+
+  func window(_ physical: UInt64) -> UnsafeMutablePointer<UInt64> {
+    UnsafeMutablePointer(bitPattern: UInt(AddressSpace.vmWindow + physical)).unsafelyUnwrapped
+  }
+
+  mutating func check(_ name: StaticString, _ holds: Bool, _ detail: UInt64 = 0) {
+    var line = Text(holds ? "probe: ok " : "probe: FAILED ")
+    line.append(name)
+    if !holds {
+      failures += 1
+      line.append(" ")
+      line.append(hex: detail)
+    }
+    write(&line)
+  }
+
+  mutating func figure(_ name: StaticString, _ value: UInt64) {
+    var line = Text("probe: figure ")
+    line.append(name)
+    line.append(" ")
+    line.append(value)
+    write(&line)
+  }
+
+  private mutating func write(_ line: inout Text) {
+    line.append(byte: 10)
+    ipc.log(line)
+  }
+
+  mutating func finish() {
+    var end = Message(type: 1)
+    end.payload.0 = failures
+    _ = try? ipc.sendRec(end, to: .rs)
+  }
+
+  /// V1, V2: what the kernel leaves to VM is sorted, aligned, above 1 MiB, real, and none of it in use.
+  mutating func checkBootInformation() {
+    let boot = information
+    check("boot information", boot.pointee.magic == BootInformation.magic)
+    var free: UInt64 = 0
+    var previous: UInt64 = 1 << 20
+    var sound = boot.pointee.freeCount > 0
+    for index in 0..<Int(boot.pointee.freeCount) {
+      let range = boot.pointee.free[index]
+      if range.base < previous || range.base & 4095 != 0 || range.length & 4095 != 0 || range.length == 0 { sound = false }
+      previous = range.end
+      free += range.length
+      // First and last page are there: read what is written.
+      if !isMemory(range.base) || !isMemory(range.end - 4096) { sound = false }
+    }
+    check("V1 free ranges", sound)
+    check("V1 free memory within the total", free < boot.pointee.totalMemory && previous <= boot.pointee.memoryEnd)
+    let archive = boot.pointee.archive
+    let words = window(archive.base)
+    check("archive through the window", words.pointee == BootArchive.magic && archive.base & 4095 == 0)
+    let root = window(boot.pointee.vmRoot)
+    var present = 0
+    for index in 256..<512 where root[index] & PageEntry.present != 0 && root[index] & PageEntry.user == 0 { present += 1 }
+    check("V9 all upper entries exist", present == 256, UInt64(present))
+    let other = takeFrame()
+    _ = try? ipc.kernel(Kernel.SpacePrepare(root: other))
+    var equal = true
+    for index in 256..<512 where window(other)[index] != root[index] { equal = false }
+    for index in 0..<256 where window(other)[index] != 0 { equal = false }
+    check("V9 every root has the same upper entries", equal)
+    figure("free-kib", free >> 10)
+  }
+
+  private func isMemory(_ page: UInt64) -> Bool {
+    window(page).pointee = page ^ 0x5555
+    return window(page).pointee == page ^ 0x5555
+  }
+
+  /// One alarm in 100 microseconds.
+  mutating func checkAlarm() {
+    guard let start = try? ipc.kernel(Kernel.Clock()).now else { return check("clock", false) }
+    _ = try? ipc.kernel(Kernel.Alarm(deadline: start + 100_000))
+    let delivery = try? ipc.receive(from: .any, deadline: start + 1_000_000_000)
+    let end = (try? ipc.kernel(Kernel.Clock()).now) ?? 0
+    check("alarm is a notification", delivery?.isNotification == true && delivery?.message.payload.0 == KernelEvent.alarm)
+    check("alarm is not early", end >= start + 100_000, end &- start)
+    let late = (try? ipc.receive(from: .none, deadline: end + 50_000)) == nil
+    check("a sleep ends", late && ((try? ipc.kernel(Kernel.Clock()).now) ?? 0) >= end + 50_000)
+  }
+}

@@ -1,0 +1,44 @@
+// What no compiler would write: code that breaks rules on purpose, and traps with every register under control.
+#ifndef APUS_PROBE_H
+#define APUS_PROBE_H
+#include <stdint.h>
+
+// A null kernel call with a pattern in every register; 0, or a bit for each thing that was not as promised:
+// 1 rbp or rsp, 2 status, 4 message, 8 flags, 16 rsi or rdx not cleared by SYSCALL, 32 SSE or x87 state.
+// `way`: 0 the stub page, 1 syscall, 2 int $0x80. `flags`: what RFLAGS has on top of the usual.
+uint64_t probe_registers(uint64_t way, uint64_t flags);
+// Cost in TSC ticks of `count` null calls through the stub page.
+uint64_t probe_null_calls(uint64_t count);
+
+#define PROBE_PLACE(name) \
+  extern char name; \
+  __attribute__((always_inline)) static inline uint64_t address_of_##name(void) { return (uint64_t)&name; }
+// Threads that end by the exception in their name.
+PROBE_PLACE(probe_invalid)
+PROBE_PLACE(probe_divide)
+PROBE_PLACE(probe_halt)
+PROBE_PLACE(probe_breakpoint)
+PROBE_PLACE(probe_single_step)
+PROBE_PLACE(probe_port)
+PROBE_PLACE(probe_cr3)
+PROBE_PLACE(probe_msr)
+PROBE_PLACE(probe_swapgs)
+PROBE_PLACE(probe_sysret)
+PROBE_PLACE(probe_interrupt)
+PROBE_PLACE(probe_kernel_code)
+PROBE_PLACE(probe_compatibility)
+PROBE_PLACE(probe_non_canonical)
+PROBE_PLACE(probe_stack)
+PROBE_PLACE(probe_alignment)
+PROBE_PLACE(probe_x87)
+PROBE_PLACE(probe_avx)
+// Page faults.
+PROBE_PLACE(probe_read_kernel)
+PROBE_PLACE(probe_write_text)
+PROBE_PLACE(probe_execute_data)
+PROBE_PLACE(probe_null)
+PROBE_PLACE(probe_top)
+// A server: answers every request with the request, for ever; it ends the machine on type 1. Loads its own
+// patterns into the SSE and x87 registers first and checks them after every message: type 2 is the answer if they changed.
+PROBE_PLACE(probe_server)
+#endif

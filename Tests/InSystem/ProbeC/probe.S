@@ -1,0 +1,262 @@
+#define STUB 0x600000000000
+#define KERNEL_CALL 0
+#define REPLY_RECEIVE 4
+#define SHUTDOWN_CALL 31
+
+    .text
+    .globl probe_registers
+probe_registers:
+    push %rbp
+    push %rbx
+    push %r12
+    push %r13
+    push %r14
+    push %r15
+    sub $40, %rsp
+    mov %rdi, (%rsp)                    // way
+    mov %rsi, 8(%rsp)                   // flags
+    mov %rsp, 16(%rsp)
+    movq $0, 24(%rsp)                   // result
+    mov $0x5A5A5A5A5A5A5A5A, %rax
+    movq %rax, %xmm5
+    movq %rax, %xmm15
+    fninit
+    fldpi
+    lea -77(%rsp), %rbp
+    mov %rbp, 32(%rsp)
+    mov (%rsp), %rcx
+    mov $KERNEL_CALL, %eax
+    mov $0, %edi
+    mov $0x5151515151515151, %rsi
+    mov $0x5252525252525252, %rdx
+    mov $0, %ebx                        // Kernel.Null
+    mov $0x1212121212121212, %r12
+    mov $0x1313131313131313, %r13
+    mov $0x1414141414141414, %r14
+    mov $0x1515151515151515, %r15
+    mov $0x0808080808080808, %r8
+    mov $0x0909090909090909, %r9
+    mov $0x1010101010101010, %r10
+    pushfq
+    pop %r11
+    or 8(%rsp), %r11
+    push %r11
+    popfq
+    cmp $1, %rcx                        // (the comparison's flags do no harm)
+    ja 2f
+    je 1f
+    movabs $STUB, %r11
+    call *%r11
+    jmp 3f
+1:  syscall
+    jmp 3f
+2:  int $0x80
+3:  pushfq
+    pop %r11
+    cld
+    push $0x202                         // no AC, no TF for what follows
+    popfq
+    cmp 16(%rsp), %rsp                  // rsp must hold before anything else can be said
+    jne 9f
+    cmp 32(%rsp), %rbp
+    je 4f
+9:  orq $1, 24(%rsp)
+4:  test %rax, %rax
+    jz 4f
+    orq $2, 24(%rsp)
+4:  mov 8(%rsp), %rcx                   // the flags that were set are still set
+    and $~0x4000, %rcx                  // (NT does not matter to anybody)
+    mov %r11, %rax
+    and %rcx, %rax
+    cmp %rcx, %rax
+    jne 5f
+    test $0x200, %r11                   // and interrupts are on
+    jnz 4f
+5:  orq $8, 24(%rsp)
+4:  cmpq $2, (%rsp)
+    je 4f
+    or %rsi, %rdx
+    jz 4f
+    orq $16, 24(%rsp)
+4:  cmp %rbp, 32(%rsp)
+    jne 9b
+    mov $0x5A5A5A5A5A5A5A5A, %rax
+    movq %xmm5, %rcx
+    cmp %rax, %rcx
+    jne 5f
+    movq %xmm15, %rcx
+    cmp %rax, %rcx
+    jne 5f
+    fldpi
+    fcompp
+    fnstsw %ax
+    and $0x4500, %eax
+    cmp $0x4000, %eax
+    je 4f
+5:  orq $32, 24(%rsp)
+4:  mov 24(%rsp), %rax
+    add $40, %rsp
+    pop %r15
+    pop %r14
+    pop %r13
+    pop %r12
+    pop %rbx
+    pop %rbp
+    ret
+
+    .globl probe_null_calls
+probe_null_calls:
+    push %rbp
+    push %rbx
+    push %r12
+    push %r13
+    push %r14
+    push %r15
+    mov %rdi, %rbp
+    rdtsc
+    shl $32, %rdx
+    or %rdx, %rax
+    push %rax
+1:  xor %eax, %eax
+    xor %edi, %edi
+    xor %ebx, %ebx
+    movabs $STUB, %r11
+    call *%r11
+    dec %rbp
+    jnz 1b
+    rdtsc
+    shl $32, %rdx
+    or %rdx, %rax
+    pop %rdx
+    sub %rdx, %rax
+    pop %r15
+    pop %r14
+    pop %r13
+    pop %r12
+    pop %rbx
+    pop %rbp
+    ret
+
+.macro THREAD name
+    .globl \name
+\name:
+.endm
+THREAD probe_invalid
+    ud2
+THREAD probe_divide
+    xor %ecx, %ecx
+    div %ecx
+THREAD probe_halt
+    hlt
+THREAD probe_breakpoint
+    int3
+THREAD probe_single_step
+    pushfq
+    orq $0x100, (%rsp)
+    popfq
+    nop
+    nop
+THREAD probe_port
+    outb %al, $0x80
+THREAD probe_cr3
+    mov %rax, %cr3
+THREAD probe_msr
+    mov $0xC0000082, %ecx
+    wrmsr
+THREAD probe_swapgs
+    swapgs
+THREAD probe_sysret
+    sysretq
+THREAD probe_interrupt
+    int $0x20
+THREAD probe_kernel_code
+    push $0x08
+    lea 1f(%rip), %rax
+    push %rax
+1:  lretq
+THREAD probe_compatibility
+    push $0x1B
+    lea 1f(%rip), %rax
+    push %rax
+1:  lretq
+THREAD probe_non_canonical
+    mov $0x800000000000, %rax
+    jmp *%rax
+THREAD probe_stack
+    mov $0x800000000000, %rsp
+    pop %rax
+THREAD probe_alignment
+    pushfq
+    orq $0x40000, (%rsp)
+    popfq
+    movl 1(%rsp), %eax
+    ud2                                 // QEMU 7.2 does not raise #AC
+THREAD probe_x87
+    fninit
+    push $0x0340                        // all exceptions on
+    fldcw (%rsp)
+    fldz
+    fld1
+    fdivp
+    fwait
+THREAD probe_avx
+    vxorps %ymm0, %ymm0, %ymm0
+THREAD probe_read_kernel
+    mov $0xFFFFFFFF80100000, %rax
+    mov (%rax), %eax
+THREAD probe_write_text
+    lea probe_write_text(%rip), %rax
+    movb $0, (%rax)
+THREAD probe_execute_data
+    sub $8, %rsp
+    jmp *%rsp
+THREAD probe_null
+    xor %eax, %eax
+    call *%rax
+THREAD probe_top                        // the last address before the hole: `syscall` there would return into it
+    mov $0x7FFFFFFFFFFE, %rax
+    jmp *%rax
+
+    .globl probe_server
+probe_server:
+    mov $0x0F0F0F0F0F0F0F0F, %rax
+    movq %rax, %xmm5
+    movq %rax, %xmm15
+    fninit
+    fldz
+    mov $2, %eax                        // receive
+    xor %edi, %edi
+    mov $0xFFFFFFFF, %esi
+    xor %edx, %edx
+1:  movabs $STUB, %r11
+    call *%r11
+    cmp $1, %ebx
+    je 3f
+    mov $0x0F0F0F0F0F0F0F0F, %rax
+    movq %xmm5, %rcx
+    cmp %rax, %rcx
+    jne 2f
+    movq %xmm15, %rcx
+    cmp %rax, %rcx
+    jne 2f
+    fldz
+    fcomp
+    fnstsw %ax
+    and $0x4500, %eax
+    cmp $0x4000, %eax
+    je 4f
+2:  mov $2, %r12d
+4:  mov %rbx, %rdi
+    shr $32, %rdi                       // to the sender
+    xor %ebx, %ebx
+    mov $REPLY_RECEIVE, %eax
+    mov $0xFFFFFFFF, %esi
+    xor %edx, %edx
+    jmp 1b
+3:  xor %eax, %eax
+    mov $SHUTDOWN_CALL, %ebx
+    xor %edi, %edi
+    movabs $STUB, %r11
+    call *%r11
+    ud2
+    .section .note.GNU-stack, "", @progbits
