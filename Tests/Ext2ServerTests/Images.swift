@@ -12,7 +12,7 @@ struct Image {
   ///   - tree: a directory of the host to fill it from.
   init(blocks: String = "4M", _ options: String = "-b 1024", tree: String? = nil) throws {
     path = NSTemporaryDirectory() + "apus-ext2-\(UUID().uuidString)"
-    var arguments = ["-q", "-F", "-t", "ext2"] + options.split(separator: " ").map(String.init)
+    var arguments = ["-q", "-F"] + (options.contains("-t ") ? [] : ["-t", "ext2"]) + options.split(separator: " ").map(String.init)
     if let tree { arguments += ["-d", tree] }
     let (status, text) = try run("mke2fs", arguments + [path, blocks])
     guard status == 0 else { throw Failure(text: text) }
