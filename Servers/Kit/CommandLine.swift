@@ -9,9 +9,9 @@ public struct CommandLine: BitwiseCopyable {
   public init<T: Transport>(_ ipc: inout T) {
     do throws(Errno) {
       while count < 512 {
-        var text = try ipc.call(.vm, VM.CommandLine(offset: UInt64(count))).text
+        let text = try ipc.call(.vm, VM.CommandLine(offset: UInt64(count))).text
         let before = count
-        withUnsafeBytes(of: &text) {
+        withUnsafeBytes(of: text) {
           for byte in $0 where count < 512 && byte != 0 && count - before < 48 {
             bytes[count] = byte
             count += 1

@@ -51,9 +51,8 @@ public struct Text: BitwiseCopyable {
   /// A zero-padded name of at most 16 bytes, followed by blanks up to `width` columns. Bytes that are not
   /// printable ASCII become a question mark: names come from anybody.
   public mutating func append(name: RS.Name, width: Int = 0) {
-    var name = name
     var written = 0
-    withUnsafeBytes(of: &name) {
+    withUnsafeBytes(of: name) {
       for byte in $0 {
         if byte == 0 { break }
         append(byte: byte > 0x20 && byte < 0x7F ? byte : 0x3F)
@@ -85,8 +84,7 @@ public struct Text: BitwiseCopyable {
   }
 
   public func withBytes<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R {
-    var copy = storage
-    return withUnsafeBytes(of: &copy) { body(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
+    withUnsafeBytes(of: storage) { body(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
   }
 }
 

@@ -74,8 +74,7 @@ public struct DataStore<T: Transport>: Server {
 
   /// At least one byte, printable ASCII, then nothing but zeros: so that equal names are equal words.
   static func isSound(_ name: RS.Name) -> Bool {
-    var name = name
-    return withUnsafeBytes(of: &name) { bytes in
+    withUnsafeBytes(of: name) { bytes in
       var length = 0
       while length < bytes.count, bytes[length] != 0 {
         guard bytes[length] > 0x20, bytes[length] < 0x7F else { return false }

@@ -78,21 +78,17 @@ extension ProcessManager {
 
   /// The last part of the path, cut to 24 bytes: what `ps` shows.
   private func nameOfProgram(_ call: PM.Exec, _ client: Endpoint, _ ipc: inout T) throws(Errno) -> (UInt64, UInt64, UInt64) {
-    var tail = InlineArray<64, UInt8>(repeating: 0)
     let count = min(call.pathLength, 64)
     let (start, overflow) = call.path.addingReportingOverflow(call.pathLength - count)
     guard !overflow else { throw .badAddress }
-    let answer = withUnsafeMutableBytes(of: &tail) {
-      // The kernel writes `tail` only during this call.
-      ipc.kernel(Message(Kernel.CopyCaller(
-        client: client, remote: start, local: UInt64(UInt(bitPattern: $0.baseAddress)), length: count, direction: Kernel.Direction.read)))
-    }
-    _ = try answer.reply(Done.self)
+    // The kernel writes `tail`, 64 bytes, only during this call.
+    try ipc.kernel(Kernel.CopyCaller(
+      client: client, remote: start, local: UInt64(UInt(bitPattern: tail)), length: count, direction: Kernel.Direction.read))
     var begin = 0
     for index in 0..<Int(count) where tail[index] == 0x2F && index + 1 < Int(count) { begin = index + 1 }
-    var name: (UInt64, UInt64, UInt64) = (0, 0, 0)
-    withUnsafeMutableBytes(of: &name) { for index in 0..<min(24, Int(count) - begin) { $0[index] = tail[begin + index] } }
-    return name
+    var words = InlineArray<3, UInt64>(repeating: 0)
+    for index in 0..<min(24, Int(count) - begin) { words[index / 8] |= UInt64(tail[begin + index]) << UInt64(index % 8 * 8) }
+    return (words[0], words[1], words[2])
   }
 
   /// VFS's answer to `ExecLoad`. One for a process that has died meanwhile finds nobody.

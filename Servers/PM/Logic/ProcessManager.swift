@@ -14,6 +14,8 @@ public struct ProcessManager<T: Transport>: Server {
   var lastToken: UInt64 = 0
   /// Some process `owesExit`.
   var debts = false
+  /// The end of a path.
+  let tail = UnsafeMutablePointer<UInt8>.allocate(capacity: 64)
 
   public init() {}
 

@@ -12,31 +12,27 @@ extension TerminalDriver {
       try copyGrant(source, call.argument, 0, size, Kernel.Direction.read, &ipc)
     }
     switch call.request {
-    case Char.Request.tcGets: withUnsafeMutableBytes(of: &buffer) { terminal.settings.store(into: $0) }
+    case Char.Request.tcGets: terminal.settings.store(into: buffer)
     case Char.Request.tcSets, Char.Request.tcSetsWait, Char.Request.tcSetsFlush:
-      guard let settings = withUnsafeBytes(of: &buffer, { Settings($0) }) else { throw .invalidArgument }
+      guard let settings = Settings(UnsafeRawBufferPointer(buffer)) else { throw .invalidArgument }
       if call.request != Char.Request.tcSets { pump(&ipc) }  // as much of the output as goes, by the old rules
       terminal.apply(settings, flushInput: call.request == Char.Request.tcSetsFlush)
       pump(&ipc)  // what was typed may be readable now
-    case Char.Request.tiocGetGroup: storeGroup()
+    case Char.Request.tiocGetGroup: buffer.storeBytes(of: terminal.group, as: Int32.self)
     case Char.Request.tiocSetGroup:
-      let group = withUnsafeBytes(of: &buffer) { $0.loadUnaligned(as: Int32.self) }
+      let group = buffer.loadUnaligned(as: Int32.self)
       guard group > 0 else { throw .invalidArgument }
       terminal.group = group
     case Char.Request.tiocGetWindow:
-      withUnsafeMutableBytes(of: &buffer) {
-        $0.storeBytes(of: terminal.window.0, toByteOffset: 0, as: UInt16.self)
-        $0.storeBytes(of: terminal.window.1, toByteOffset: 2, as: UInt16.self)
-        $0.storeBytes(of: terminal.window.2, toByteOffset: 4, as: UInt16.self)
-        $0.storeBytes(of: terminal.window.3, toByteOffset: 6, as: UInt16.self)
-      }
+      buffer.storeBytes(of: terminal.window.0, toByteOffset: 0, as: UInt16.self)
+      buffer.storeBytes(of: terminal.window.1, toByteOffset: 2, as: UInt16.self)
+      buffer.storeBytes(of: terminal.window.2, toByteOffset: 4, as: UInt16.self)
+      buffer.storeBytes(of: terminal.window.3, toByteOffset: 6, as: UInt16.self)
     case Char.Request.tiocSetWindow:
-      terminal.window = withUnsafeBytes(of: &buffer) {
-        (
-          $0.loadUnaligned(fromByteOffset: 0, as: UInt16.self), $0.loadUnaligned(fromByteOffset: 2, as: UInt16.self),
-          $0.loadUnaligned(fromByteOffset: 4, as: UInt16.self), $0.loadUnaligned(fromByteOffset: 6, as: UInt16.self)
-        )
-      }
+      terminal.window = (
+        buffer.loadUnaligned(fromByteOffset: 0, as: UInt16.self), buffer.loadUnaligned(fromByteOffset: 2, as: UInt16.self),
+        buffer.loadUnaligned(fromByteOffset: 4, as: UInt16.self), buffer.loadUnaligned(fromByteOffset: 6, as: UInt16.self)
+      )
     case Char.Request.tiocSetControlling: break  // there is one session and one terminal
     default: throw .notTerminal
     }
@@ -44,10 +40,5 @@ extension TerminalDriver {
       try copyGrant(source, call.argument, 0, size, Kernel.Direction.write, &ipc)
     }
     return Char.Control.Reply(result: 0)
-  }
-
-  private mutating func storeGroup() {
-    let group = terminal.group
-    withUnsafeMutableBytes(of: &buffer) { $0.storeBytes(of: group, as: Int32.self) }
   }
 }

@@ -12,7 +12,7 @@ public struct TerminalDriver<T: Transport>: Server {
   var readers = TransferQueue()
   var writers = TransferQueue()
   /// Bytes on their way between a grant and the terminal.
-  var buffer = InlineArray<1024, UInt8>(repeating: 0)
+  let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1024, alignment: 16)
   /// The time-stamp counter, for the one line that ends the measure "power-on to prompt".
   let ticks: @convention(c) () -> UInt64
   var wasRead = false
@@ -155,7 +155,7 @@ public struct TerminalDriver<T: Transport>: Server {
   private mutating func answerReader(_ ipc: inout T) -> Bool {
     guard let reader = readers.first else { return false }
     let limit = Int(min(reader.length, 1024))
-    let chunk = withUnsafeMutableBytes(of: &buffer) { terminal.peek(limit, into: $0) }
+    let chunk = terminal.peek(limit, into: buffer)
     guard let chunk else { return false }
     readers.removeFirst()
     do throws(Errno) {
@@ -178,7 +178,7 @@ public struct TerminalDriver<T: Transport>: Server {
     let count = min(writer.length - writer.done, 1024)
     do throws(Errno) {
       try copy(writer, writer.done, count, Kernel.Direction.read, &ipc)
-      let taken = withUnsafeBytes(of: &buffer) { terminal.write(UnsafeRawBufferPointer(rebasing: $0[..<Int(count)])) }
+      let taken = terminal.write(UnsafeRawBufferPointer(rebasing: buffer[..<Int(count)]))
       writers.progress(UInt64(taken))
       return taken > 0
     } catch {
@@ -199,12 +199,9 @@ public struct TerminalDriver<T: Transport>: Server {
     _ granter: Endpoint, _ grant: UInt64, _ offset: UInt64, _ count: UInt64, _ direction: UInt32, _ ipc: inout T
   ) throws(Errno) {
     guard count > 0 else { return }
-    let answer = withUnsafeMutableBytes(of: &buffer) { bytes in
-      // The kernel reads or writes `buffer` only during this call.
-      ipc.kernel(Message(Kernel.CopyGrant(
-        granter: granter, id: grant, offset: offset, address: UInt64(UInt(bitPattern: bytes.baseAddress)), length: count,
-        direction: direction)))
-    }
-    _ = try answer.reply(Done.self)
+    // The kernel reads or writes `buffer` only during this call.
+    try ipc.kernel(Kernel.CopyGrant(
+      granter: granter, id: grant, offset: offset, address: UInt64(UInt(bitPattern: buffer.baseAddress)), length: count,
+      direction: direction))
   }
 }
