@@ -28,6 +28,8 @@ public final class FiberPool {
     self.count = count
     self.stackSize = stackSize & ~15
     stacks = UnsafeMutableRawPointer.allocate(byteCount: count * self.stackSize, alignment: 16)
+    // Their frames are there from the start: a stack that grew would cost a fault in the middle of a job.
+    stacks.initializeMemory(as: UInt8.self, repeating: 0, count: count * self.stackSize)
     saved = UnsafeMutablePointer<UInt64>.allocate(capacity: count + 1)
     saved.initialize(repeating: 0, count: count + 1)
     busy = UnsafeMutablePointer<Bool>.allocate(capacity: count)

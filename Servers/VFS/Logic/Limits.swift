@@ -8,7 +8,7 @@ public struct Limits: Sendable {
   /// Jobs that wait at the same time for a file system; more are queued.
   public var workers = 32
   public var stackSize = 32 << 10
-  public var pipeCapacity = 64 << 10
+  public var pipeCapacity = 16 << 10
   /// How often a request is repeated after its service came back, before it fails with EIO (M-F2).
   public var retries = 5
   public init() {}

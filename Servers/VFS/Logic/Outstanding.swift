@@ -92,6 +92,11 @@ extension VirtualFileSystem {
 
   /// The request in `slot` has its answer.
   func complete(_ slot: Int, _ reply: Message) {
+    let request = tables.outstanding[slot]
+    if request.tries > 0, request.isSent, request.message.type == Char.Read.number {
+      // It was asked again and may be in the driver's queue twice: the second must not wait for input.
+      post(Message(Char.Cancel(request: request.token)), to: request.service)
+    }
     if !tables.outstanding[slot].isSent { heldCount -= 1 }
     tables.outstanding[slot] = Outstanding()
     if slot < workerCount {

@@ -28,6 +28,14 @@ struct Table<Element: BitwiseCopyable> {
   func deallocate() { base.deallocate() }
 }
 
+/// Memory that has its frames from the start: VFS asks VM for nothing once it runs, so a program that takes all
+/// memory cannot hurt it, and what it uses never looks like a leak.
+func residentMemory(_ count: Int) -> UnsafeMutableRawPointer {
+  let memory = UnsafeMutableRawPointer.allocate(byteCount: count, alignment: 16)
+  memory.initializeMemory(as: UInt8.self, repeating: 0, count: count)
+  return memory
+}
+
 /// A descriptor: an open file, and whether exec closes it.
 struct DescriptorSlot: BitwiseCopyable {
   /// -1: free.
@@ -198,7 +206,7 @@ struct Tables {
     vnodeHash = Table(count: 256, repeating: -1)
     mounts = Table(count: limits.mounts, repeating: Mount())
     pipes = Table(count: limits.pipes, repeating: Pipe())
-    pipeBuffers = UnsafeMutableRawPointer.allocate(byteCount: limits.pipes * limits.pipeCapacity, alignment: 16)
+    pipeBuffers = residentMemory(limits.pipes * limits.pipeCapacity)
     outstanding = Table(count: workerCount + limits.processes, repeating: Outstanding())
     workers = Table(count: workerCount, repeating: Worker())
     locks = Table(count: limits.files + Lock.count, repeating: 0)

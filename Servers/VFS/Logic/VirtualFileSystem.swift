@@ -62,12 +62,11 @@ public final class VirtualFileSystem<T: Transport>: Server {
     let workers = limits.workers + Self.drivers
     tables = Tables(limits, workers: workers)
     fibers = FiberPool(count: workers, stackSize: limits.stackSize)
-    arenas = UnsafeMutableRawPointer.allocate(byteCount: workers * Arena.size, alignment: 16)
-    scratches = UnsafeMutableRawPointer.allocate(byteCount: workers * Arena.scratchSize, alignment: 16)
-    programBuffer = UnsafeMutableRawPointer.allocate(byteCount: Int(Bound.chunk), alignment: 16)
-    bounceBuffer = UnsafeMutableRawPointer.allocate(byteCount: Int(Bound.sector), alignment: 16)
-    zeros = UnsafeMutableRawPointer.allocate(byteCount: Int(Bound.zeros), alignment: 16)
-    zeros.initializeMemory(as: UInt8.self, repeating: 0, count: Int(Bound.zeros))
+    arenas = residentMemory(workers * Arena.size)
+    scratches = residentMemory(workers * Arena.scratchSize)
+    programBuffer = residentMemory(Int(Bound.chunk))
+    bounceBuffer = residentMemory(Int(Bound.sector))
+    zeros = residentMemory(Int(Bound.zeros))
     for index in stride(from: limits.files - 1, through: 0, by: -1) {
       tables.files[index].next = freeFile
       freeFile = index

@@ -8,9 +8,25 @@ public struct ProcFileSystem<T: Transport>: Server {
   public typealias IPCTransport = T
   private var snapshots: InlineArray<4, Snapshot>
   private var clock: UInt64 = 0
+  /// Names on their way in, directory entries on their way out.
+  private let scratch: UnsafeMutableRawPointer
 
   public init() {
     snapshots = InlineArray { _ in Snapshot() }
+    scratch = UnsafeMutableRawPointer.allocate(byteCount: 512, alignment: 16)
+    scratch.initializeMemory(as: UInt8.self, repeating: 0, count: 512)
+  }
+
+  /// Gives back what `init` took. For tests.
+  public func dispose() {
+    for index in snapshots.indices { snapshots[index].bytes.deallocate() }
+    scratch.deallocate()
+  }
+
+  /// Between our memory and a grant of VFS.
+  private func copy(_ grant: UInt64, _ offset: UInt64, _ bytes: UnsafeMutableRawPointer, _ length: UInt64, _ direction: UInt32, _ ipc: inout T) throws(Errno) {
+    try ipc.kernel(Kernel.CopyGrant(
+      granter: .vfs, id: grant, offset: offset, address: UInt64(UInt(bitPattern: bytes)), length: length, direction: direction))
   }
 
   public mutating func start(_ ipc: inout T) {}
@@ -49,19 +65,8 @@ public struct ProcFileSystem<T: Transport>: Server {
   private func lookup(_ call: FS.Lookup, _ ipc: inout T) throws(Errno) -> FS.Node {
     let directory = try node(call.directory)
     guard call.length > 0, call.length <= 255 else { throw .nameTooLong }
-    var storage = InlineArray<256, UInt8>(repeating: 0)
-    let length = Int(call.length)
-    var found: Node?
-    var failure: Errno?
-    withUnsafeMutableBytes(of: &storage) { buffer in
-      do throws(Errno) {
-        try ipc.kernel(Kernel.CopyGrant(
-          granter: .vfs, id: call.grant, offset: call.offset, address: UInt64(UInt(bitPattern: buffer.baseAddress!)),
-          length: call.length, direction: Kernel.Direction.read))
-        found = try find(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(buffer)[..<length]), in: directory, &ipc)
-      } catch { failure = error }
-    }
-    if let failure { throw failure }
+    try copy(call.grant, call.offset, scratch, call.length, Kernel.Direction.read, &ipc)
+    let found = try find(UnsafeRawBufferPointer(start: scratch, count: Int(call.length)), in: directory, &ipc)
     guard let found else { throw .noSuchFile }
     return found.attributes
   }
@@ -129,9 +134,7 @@ public struct ProcFileSystem<T: Transport>: Server {
     guard call.position < UInt64(text.count) else { return VFS.Count(count: 0) }
     let length = min(call.length, UInt64(text.count) - call.position)
     guard length > 0 else { return VFS.Count(count: 0) }
-    try ipc.kernel(Kernel.CopyGrant(
-      granter: .vfs, id: call.grant, offset: call.offset, address: UInt64(UInt(bitPattern: text.bytes + Int(call.position))),
-      length: length, direction: Kernel.Direction.write))
+    try copy(call.grant, call.offset, text.bytes + Int(call.position), length, Kernel.Direction.write, &ipc)
     return VFS.Count(count: length)
   }
 
@@ -154,17 +157,14 @@ public struct ProcFileSystem<T: Transport>: Server {
     var position = call.position
     var written: UInt64 = 0
     while let entry = try entry(directory, position, &ipc) {
-      let record = entry.record
-      if record.length > call.length - written {
+      let length = UInt64(DirectoryEntry.length(nameCount: entry.name.count))
+      if length > call.length - written {
         if written == 0 { throw .invalidArgument }
         break
       }
-      var bytes = record.bytes
-      let address = withUnsafeMutableBytes(of: &bytes) { UInt64(UInt(bitPattern: $0.baseAddress!)) }
-      try ipc.kernel(Kernel.CopyGrant(
-        granter: .vfs, id: call.grant, offset: call.offset &+ written, address: address, length: record.length,
-        direction: Kernel.Direction.write))
-      written += record.length
+      entry.write(scratch)
+      try copy(call.grant, call.offset &+ written, scratch, length, Kernel.Direction.write, &ipc)
+      written += length
       position = entry.next
     }
     return FS.ReadDirectory.Reply(count: written, next: position)
@@ -204,18 +204,13 @@ struct Entry {
   }
 
   /// As `DirectoryEntry` says; our names are short.
-  var record: (bytes: InlineArray<64, UInt8>, length: UInt64) {
-    var bytes = InlineArray<64, UInt8>(repeating: 0)
+  func write(_ record: UnsafeMutableRawPointer) {
     let length = DirectoryEntry.length(nameCount: name.count)
-    withUnsafeMutableBytes(of: &bytes) { buffer in
-      buffer.storeBytes(of: node.inode, as: UInt64.self)
-      buffer.storeBytes(of: next, toByteOffset: 8, as: UInt64.self)
-      buffer.storeBytes(of: UInt16(length), toByteOffset: 16, as: UInt16.self)
-      buffer.storeBytes(of: node.isDirectory ? DirectoryEntry.directory : DirectoryEntry.regular, toByteOffset: 18, as: UInt8.self)
-      name.withBytes { text in
-        for at in 0..<text.count { buffer[DirectoryEntry.nameOffset + at] = text[at] }
-      }
-    }
-    return (bytes, UInt64(length))
+    record.initializeMemory(as: UInt8.self, repeating: 0, count: length)
+    record.storeBytes(of: node.inode, as: UInt64.self)
+    record.storeBytes(of: next, toByteOffset: 8, as: UInt64.self)
+    record.storeBytes(of: UInt16(length), toByteOffset: 16, as: UInt16.self)
+    record.storeBytes(of: node.isDirectory ? DirectoryEntry.directory : DirectoryEntry.regular, toByteOffset: 18, as: UInt8.self)
+    name.withBytes { (record + DirectoryEntry.nameOffset).copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
   }
 }
