@@ -12,8 +12,8 @@ enum Caller {
 
   static func of(_ number: VM.Number) -> Caller {
     switch number {
-    case .mmap, .munmap, .mprotect, .brk, .information, .regionInformation: .anyone
-    case .mapPhysical, .mapContiguous, .mapModule, .commandLine: .service
+    case .mmap, .munmap, .mprotect, .brk, .information, .regionInformation, .commandLine: .anyone
+    case .mapPhysical, .mapContiguous, .mapModule: .service
     case .fork, .exit: .pm
     case .execBegin, .execMap, .execWrite, .execCommit, .execAbort: .vfs
     case .spawn, .release, .allowPhysical: .rs

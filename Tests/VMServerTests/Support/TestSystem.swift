@@ -10,7 +10,7 @@ import Testing
 /// VM over an array of frames, with processes that touch memory through page tables and a TLB.
 final class TestSystem {
   static let archiveBase: UInt64 = 1 << 20
-  static let freeBase: UInt64 = 2 << 20
+  static let freeBase: UInt64 = 8 << 20
 
   let kernel: FakeKernel
   var ipc: FakeTransport

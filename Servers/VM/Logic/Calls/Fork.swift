@@ -82,9 +82,9 @@ extension VirtualMemory {
   }
 
   /// Ends a process.
-  mutating func exit<K: Transport>(_ process: Endpoint, _ ipc: inout K) throws(Errno) {
-    guard let space = spaces[process] else { throw .noSuchProcess }
-    _ = ipc.kernel(Message(Kernel.ThreadDestroy(thread: process)))
+  mutating func exit<K: Transport>(_ endpoint: Endpoint, _ ipc: inout K) throws(Errno) {
+    let space = try process(endpoint)
+    _ = ipc.kernel(Message(Kernel.ThreadDestroy(thread: endpoint)))
     destroy(space)
   }
 }
