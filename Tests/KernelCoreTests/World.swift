@@ -79,6 +79,7 @@ final class World {
   ) {
     run(thread)
     let me = pointer(thread)
+    precondition(!me.pointee.rerun, "\(thread.slot) is in the middle of a call")
     me.pointee.context.rax = operation.rawValue
     me.pointee.context.rdi = UInt64(destination.raw)
     me.pointee.context.rsi = UInt64(source.raw)

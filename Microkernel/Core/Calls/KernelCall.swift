@@ -10,6 +10,8 @@ extension Core where M: ~Copyable {
     do throws(Errno) {
       if let answer = try dispatch(request, me) { answerCall(me, answer) }
     } catch {
+      // A copy that was half done and may not go on.
+      me.pointee.copied = 0
       answerCall(me, Message(error: error))
     }
   }

@@ -1,0 +1,127 @@
+import IPC
+import Protocols
+import Testing
+
+@testable import KernelCore
+
+@Suite struct ScheduleTests {
+  let world = World()
+
+  init() { }
+
+  /// VM out of the way.
+  func quiet() { world.receive(.vm) }
+  var running: Int? { world.core.current?.pointee.slot }
+
+  @Test("the most important thread that is ready runs")
+  func priorities() {
+    let (low, high) = (world.spawn(slot: 10, priority: 6), world.spawn(slot: 11, priority: 3))
+    #expect(running == 1)
+    quiet()
+    #expect(running == high.slot)
+    world.receive(high)
+    #expect(running == low.slot)
+    world.send(low, high)
+    #expect(running == high.slot, "woken by a lesser one, it runs at once")
+    world.receive(high)
+    world.receive(low)
+    #expect(running == nil)
+  }
+
+  @Test("threads of one priority take turns of 10 ms")
+  func roundRobin() {
+    let threads = (10..<13).map { world.spawn(slot: UInt32($0)) }
+    quiet()
+    for _ in 0..<3 {
+      for thread in threads {
+        #expect(running == thread.slot)
+        #expect(world.core.machine.timerDeadline == world.core.machine.clock + Quantum.length)
+        world.wait(Quantum.length)
+      }
+    }
+  }
+
+  @Test("the timer is not set for a thread that has nobody to share with")
+  func alone() {
+    let thread = world.spawn(slot: 10)
+    world.spawn(slot: 11, priority: 5)
+    quiet()
+    world.wait(1)
+    let settings = world.core.machine.timerSettings
+    for _ in 0..<20 { world.trap(thread, .kernelCall, Message(Kernel.Null())) }
+    #expect(world.core.machine.timerSettings == settings)
+    #expect(world.core.armed == .max)
+  }
+
+  @Test("who is pushed aside keeps the rest of its turn and its place")
+  func preempted() {
+    let (a, b) = (world.spawn(slot: 10), world.spawn(slot: 11))
+    let high = world.spawn(slot: 12, priority: 2)
+    quiet()
+    world.receive(high, deadline: world.core.machine.clock + 4_000_000)
+    #expect(running == a.slot)
+    world.wait(4_000_000)
+    #expect(running == high.slot)
+    world.wait(1_000_000)
+    world.receive(high)
+    #expect(running == a.slot)
+    world.wait(6_000_000)
+    #expect(running == b.slot)
+  }
+
+  @Test("yield lets the next of the same priority run, and nobody less important")
+  func yield() {
+    let (a, b) = (world.spawn(slot: 10), world.spawn(slot: 11))
+    world.spawn(slot: 12, priority: 6)
+    quiet()
+    world.trap(a, .kernelCall, Message(Kernel.Yield()))
+    #expect(running == b.slot && world[a].context.message.type == 0)
+    world.receive(b)
+    world.trap(a, .kernelCall, Message(Kernel.Yield()))
+    #expect(running == a.slot)
+  }
+
+  @Test("SEC37 a process that never stops does not keep a service from its alarm")
+  func starvation() {
+    let service = world.spawn(slot: 10, priority: 2)
+    world.spawn(priority: 5)
+    try! world.kernel(service, Kernel.Alarm(deadline: world.core.machine.clock + 1000))
+    world.receive(service)
+    quiet()
+    #expect(running == 64)
+    world.wait(1000)
+    #expect(running == service.slot)
+  }
+
+  @Test("processor time is charged to who ran")
+  func accounting() {
+    let (a, b) = (world.spawn(slot: 10), world.spawn(slot: 11, priority: 5))
+    quiet()
+    world.core.machine.clock += 700
+    #expect(world.info(a).time == 700)
+    world.receive(a)
+    world.core.machine.clock += 300
+    #expect(try! world.kernel(b, Kernel.Clock()).threadTime == 300)
+    world.receive(b)
+    world.core.machine.clock += 5000
+    #expect(world.info(a).time == 700 && world.info(b).time == 300)
+    #expect(world.core.current == nil)
+  }
+
+  @Test("a new priority holds at once")
+  func changePriority() {
+    let (a, b) = (world.spawn(slot: 10), world.spawn(slot: 11))
+    try! world.kernel(.vm, Kernel.SetPrivileges(thread: b, priority: 3, privileges: World.plain))
+    quiet()
+    #expect(running == b.slot)
+    world.pointer(b).pointee.privileges = World.all
+    try! world.kernel(b, Kernel.SetPrivileges(thread: b, priority: 7, privileges: World.plain))
+    #expect(running == a.slot)
+    world.check()
+  }
+
+  @Test("clock tells the machine's time")
+  func clock() {
+    #expect(try! world.kernel(.vm, Kernel.Clock()).now == world.core.machine.clock)
+  }
+}
