@@ -5,8 +5,7 @@ import Protocols
 extension Core where M: ~Copyable {
   mutating func log(_ call: Kernel.Log) throws(Errno) -> Message? {
     guard call.count <= 48 else { throw .invalidArgument }
-    var text = call.text
-    withUnsafeBytes(of: &text) { machine.log(UnsafeRawBufferPointer(rebasing: $0[..<Int(call.count)])) }
+    withUnsafeBytes(of: call.text) { machine.log(UnsafeRawBufferPointer(rebasing: $0[..<Int(call.count)])) }
     return done
   }
 
