@@ -55,7 +55,7 @@ extension Core where M: ~Copyable {
   }
 
   /// Whether all pages from `address` on are there, in the space of `owner`. At most a few pages.
-  func probe(_ owner: ThreadPointer, _ address: UInt64, _ length: Int, write: Bool) -> Access {
+  mutating func probe(_ owner: ThreadPointer, _ address: UInt64, _ length: Int, write: Bool) -> Access {
     guard isUserRange(address, UInt64(length)) else { return .refused }
     var page = address
     while page < address + UInt64(length) {

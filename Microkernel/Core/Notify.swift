@@ -27,7 +27,7 @@ extension Core where M: ~Copyable {
   }
 
   /// Puts a pending notification that `source` allows into the registers: the kernel's first, then by slot.
-  func takeNotification(_ me: ThreadPointer) -> Bool {
+  mutating func takeNotification(_ me: ThreadPointer) -> Bool {
     let bits = me.pointee.notifications
     if bits == 0 { return false }
     let source = me.pointee.source

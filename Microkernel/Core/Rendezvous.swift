@@ -5,12 +5,12 @@ import Protocols
 // never read or written.
 extension Core where M: ~Copyable {
   /// Whether `thread` waits for a message and would take one of `sender`.
-  func accepts(_ thread: ThreadPointer, from sender: Endpoint) -> Bool {
+  mutating func accepts(_ thread: ThreadPointer, from sender: Endpoint) -> Bool {
     thread.pointee.state == .receiving && (thread.pointee.source == .any || thread.pointee.source == sender)
   }
 
   /// The service that `me` names, if it may send to it. Answers need no such leave.
-  func destination(_ endpoint: Endpoint, for me: ThreadPointer) throws(Errno) -> ThreadPointer {
+  mutating func destination(_ endpoint: Endpoint, for me: ThreadPointer) throws(Errno) -> ThreadPointer {
     guard let thread = lookup(endpoint) else { throw .deadEndpoint }
     guard endpoint.isService, me.pointee.privileges.sendTo & (1 << UInt64(endpoint.slot)) != 0 else { throw .notPermitted }
     return thread
@@ -47,12 +47,12 @@ extension Core where M: ~Copyable {
     queue(me, at: receiver, .request)
   }
 
-  private func begin(_ me: ThreadPointer) {
+  private mutating func begin(_ me: ThreadPointer) {
     me.pointee.deliveries = 0
     me.pointee.serial &+= 1
   }
 
-  func queue(_ me: ThreadPointer, at receiver: ThreadPointer, _ purpose: Purpose) {
+  mutating func queue(_ me: ThreadPointer, at receiver: ThreadPointer, _ purpose: Purpose) {
     me.pointee.purpose = purpose
     me.pointee.state = .sending
     me.pointee.peer = receiver
@@ -131,7 +131,7 @@ extension Core where M: ~Copyable {
   }
 
   /// The message as its receiver gets it: whatever the sender wrote there, the source is who it is.
-  func stamped(_ message: Message, _ sender: ThreadPointer) -> Message {
+  mutating func stamped(_ message: Message, _ sender: ThreadPointer) -> Message {
     var message = message
     message.source = sender.pointee.endpoint
     return message
@@ -155,7 +155,7 @@ extension Core where M: ~Copyable {
 
   /// Refuses to let `me` wait for `peer` if that waits for `me`, over however many links (SEC33). A wait with a
   /// deadline ends by itself.
-  func refuseCycle(_ me: ThreadPointer, _ peer: ThreadPointer) throws(Errno) {
+  mutating func refuseCycle(_ me: ThreadPointer, _ peer: ThreadPointer) throws(Errno) {
     var thread = peer
     var links = 0
     while thread != me {

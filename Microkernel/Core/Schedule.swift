@@ -4,7 +4,7 @@ import Protocols
 // Who runs: eight priorities, in turn within one. `current` is in no queue.
 extension Core where M: ~Copyable {
   /// A thread that is alive; nil for an endpoint of the past, of the future or of nobody.
-  func lookup(_ endpoint: Endpoint) -> ThreadPointer? {
+  mutating func lookup(_ endpoint: Endpoint) -> ThreadPointer? {
     let slot = endpoint.slot
     guard slot < limits.threads else { return nil }
     let thread = threads + slot

@@ -8,7 +8,7 @@ extension Core where M: ~Copyable {
   static var redZone: UInt64 { 128 }
 
   /// Where the next frame of `thread` would be; nil if its stack pointer is nonsense.
-  func frameAddress(_ thread: ThreadPointer) -> UInt64? {
+  mutating func frameAddress(_ thread: ThreadPointer) -> UInt64? {
     let stack = thread.pointee.context.stack
     let size = UInt64(M.Context.signalFrameSize)
     guard stack >= Self.redZone + size + 16, isUserRange(stack, 0) else { return nil }
@@ -16,7 +16,7 @@ extension Core where M: ~Copyable {
   }
 
   /// Whether the frame of `thread` can be written now.
-  func probeFrame(_ thread: ThreadPointer) -> Access {
+  mutating func probeFrame(_ thread: ThreadPointer) -> Access {
     guard let address = frameAddress(thread) else { return .refused }
     return probe(thread, address, M.Context.signalFrameSize, write: true)
   }
@@ -30,7 +30,7 @@ extension Core where M: ~Copyable {
   }
 
   /// Between `frameBuffer` and a frame whose pages are there.
-  func transfer(_ thread: ThreadPointer, _ address: UInt64, write: Bool) {
+  mutating func transfer(_ thread: ThreadPointer, _ address: UInt64, write: Bool) {
     let size = UInt64(M.Context.signalFrameSize)
     var done: UInt64 = 0
     while done < size {

@@ -39,7 +39,7 @@ extension Core where M: ~Copyable {
     }
   }
 
-  private func rise(_ thread: ThreadPointer, from start: Int) {
+  private mutating func rise(_ thread: ThreadPointer, from start: Int) {
     var index = start
     while index > 0 {
       let parent = (index - 1) / 2
@@ -51,7 +51,7 @@ extension Core where M: ~Copyable {
     place(thread, at: index)
   }
 
-  private func sink(_ thread: ThreadPointer, from start: Int) {
+  private mutating func sink(_ thread: ThreadPointer, from start: Int) {
     var index = start
     while true {
       var child = 2 * index + 1
@@ -65,7 +65,7 @@ extension Core where M: ~Copyable {
     place(thread, at: index)
   }
 
-  private func place(_ thread: ThreadPointer, at index: Int) {
+  private mutating func place(_ thread: ThreadPointer, at index: Int) {
     timers[index] = thread
     thread.pointee.timerIndex = Int32(truncatingIfNeeded: index)
   }

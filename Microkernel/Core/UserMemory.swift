@@ -17,11 +17,11 @@ extension Core where M: ~Copyable {
   enum Result: BitwiseCopyable { case found, absent, noMemory }
 
   /// Not empty of sense: no wrap, all below the end of user memory.
-  func isUserRange(_ address: UInt64, _ length: UInt64) -> Bool {
+  mutating func isUserRange(_ address: UInt64, _ length: UInt64) -> Bool {
     address <= AddressSpace.userEnd && length <= AddressSpace.userEnd - address
   }
 
-  func translate(_ root: UInt64, _ address: UInt64, write: Bool) -> Place {
+  mutating func translate(_ root: UInt64, _ address: UInt64, write: Bool) -> Place {
     let asked = write ? KernelEvent.PageFault.write : 0
     var table = root
     var level: UInt64 = 4

@@ -18,7 +18,7 @@ extension Core where M: ~Copyable {
     return try copy(me, Bytes(thread: client, address: call.remote), Bytes(thread: me, address: call.local), call.length, call.direction)
   }
 
-  private func remoteAccess(_ direction: UInt32) throws(Errno) -> UInt32 {
+  private mutating func remoteAccess(_ direction: UInt32) throws(Errno) -> UInt32 {
     switch direction {
     case Kernel.Direction.read: return Kernel.Access.read
     case Kernel.Direction.write: return Kernel.Access.write

@@ -14,7 +14,7 @@ extension Core where M: ~Copyable {
     return done
   }
 
-  private func port(_ port: UInt32, _ width: UInt32, _ me: ThreadPointer) throws(Errno) -> UInt16 {
+  private mutating func port(_ port: UInt32, _ width: UInt32, _ me: ThreadPointer) throws(Errno) -> UInt16 {
     guard width == 1 || width == 2 || width == 4, port <= 0x1_0000 - width else { throw .invalidArgument }
     let ports = me.pointee.ports
     guard ports.0.contains(port, width) || ports.1.contains(port, width) || ports.2.contains(port, width) || ports.3.contains(port, width)

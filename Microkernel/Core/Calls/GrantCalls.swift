@@ -57,13 +57,13 @@ extension Core where M: ~Copyable {
 
   // MARK: Table
 
-  private func access(_ access: UInt32) throws(Errno) -> UInt32 {
+  private mutating func access(_ access: UInt32) throws(Errno) -> UInt32 {
     guard access != 0, access & ~(Kernel.Access.read | Kernel.Access.write) == 0 else { throw .invalidArgument }
     return access
   }
 
   /// A row that is still free; `commit` takes it.
-  private func reserve(_ me: ThreadPointer) throws(Errno) -> GrantPointer {
+  private mutating func reserve(_ me: ThreadPointer) throws(Errno) -> GrantPointer {
     guard me.pointee.grantCount < UInt32(me.pointee.privileges.grantQuota), let grant = freeGrants else { throw .noSpace }
     return grant
   }
@@ -99,26 +99,26 @@ extension Core where M: ~Copyable {
   }
 
   /// The row behind an id that holds.
-  func grant(_ id: UInt64) -> GrantPointer? {
+  mutating func grant(_ id: UInt64) -> GrantPointer? {
     let index = id & 0xFFFF_FFFF
     guard index < UInt64(limits.grants) else { return nil }
     let grant = grants + Int(index)
     return grant.pointee.kind != .free && UInt64(grant.pointee.generation) == id >> 32 ? grant : nil
   }
 
-  func contains(_ grant: GrantPointer, _ offset: UInt64, _ length: UInt64) -> Bool {
+  mutating func contains(_ grant: GrantPointer, _ offset: UInt64, _ length: UInt64) -> Bool {
     offset <= grant.pointee.length && length <= grant.pointee.length - offset
   }
 
   /// A thread that waits for the answer of `me` to a request of its own.
-  func waitingClient(_ endpoint: Endpoint, of me: ThreadPointer) throws(Errno) -> ThreadPointer {
+  mutating func waitingClient(_ endpoint: Endpoint, of me: ThreadPointer) throws(Errno) -> ThreadPointer {
     guard let client = lookup(endpoint) else { throw .deadEndpoint }
     guard client.pointee.state == .waiting, client.pointee.peer == me, client.pointee.purpose == .request else { throw .notReady }
     return client
   }
 
   /// The memory behind a grant that `grantee` holds: every link is valid, allows the access and covers the range (SEC22).
-  func resolve(
+  mutating func resolve(
     _ granter: Endpoint, _ id: UInt64, _ offset: UInt64, _ length: UInt64, _ access: UInt32, for grantee: Endpoint
   ) throws(Errno) -> Bytes {
     var (granter, id, offset, grantee) = (granter, id, offset, grantee)

@@ -3,7 +3,7 @@ import Protocols
 
 // What `ps`, `proc` and the leak oracles ask.
 extension Core where M: ~Copyable {
-  func threadInfo(_ call: Kernel.ThreadInfo) throws(Errno) -> Message? {
+  mutating func threadInfo(_ call: Kernel.ThreadInfo) throws(Errno) -> Message? {
     guard call.slot < UInt64(limits.threads) else { throw .noSuchProcess }
     let thread = threads + Int(call.slot)
     guard thread.pointee.isAlive else { throw .noSuchProcess }
@@ -15,7 +15,7 @@ extension Core where M: ~Copyable {
       instruction: thread.pointee.context.instruction))
   }
 
-  private func publicState(_ thread: ThreadPointer) -> UInt32 {
+  private mutating func publicState(_ thread: ThreadPointer) -> UInt32 {
     if thread.pointee.holds != .none { return Kernel.ThreadState.stopped }
     switch thread.pointee.state {
     case .free: return Kernel.ThreadState.stopped
@@ -30,12 +30,12 @@ extension Core where M: ~Copyable {
     }
   }
 
-  private func peerName(_ thread: ThreadPointer) -> Endpoint {
+  private mutating func peerName(_ thread: ThreadPointer) -> Endpoint {
     guard thread.pointee.state != .runnable, let peer = thread.pointee.peer else { return .none }
     return peer.pointee.endpoint
   }
 
-  func statistics() -> Message? {
+  mutating func statistics() -> Message? {
     Message(reply: Kernel.Statistics.Reply(
       threads: threadCount, threadLimit: UInt32(limits.threads), grants: grantCount, grantLimit: UInt32(limits.grants),
       asynchronous: envelopeCount, asynchronousLimit: UInt32(limits.envelopes), fastPath: fastPath, slowPath: slowPath,

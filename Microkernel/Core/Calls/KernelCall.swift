@@ -17,7 +17,7 @@ extension Core where M: ~Copyable {
   }
 
   /// The source of a kernel call's answer is the kernel: 0.
-  func answerCall(_ me: ThreadPointer, _ answer: Message) {
+  mutating func answerCall(_ me: ThreadPointer, _ answer: Message) {
     me.pointee.context.message = answer
     me.pointee.context.setResult(status: 0, flags: 0)
   }

@@ -9,7 +9,7 @@ extension Core where M: ~Copyable {
     return done
   }
 
-  func clock(_ me: ThreadPointer) -> Message? {
+  mutating func clock(_ me: ThreadPointer) -> Message? {
     let now = machine.now
     return Message(reply: Kernel.Clock.Reply(now: now, threadTime: me.pointee.time &+ (now &- switchedAt)))
   }

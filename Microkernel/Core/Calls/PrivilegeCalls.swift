@@ -34,7 +34,7 @@ extension Core where M: ~Copyable {
     throw .noSpace
   }
 
-  private func take(_ place: inout PortRange, _ range: PortRange) -> Bool {
+  private mutating func take(_ place: inout PortRange, _ range: PortRange) -> Bool {
     guard place.count == 0 || place.first == range.first && place.count == range.count else { return false }
     place = range
     return true

@@ -5,12 +5,12 @@ import Protocols
 // VM's word on spaces: the kernel knows of them only roots.
 extension Core where M: ~Copyable {
   /// A frame that can be a top table.
-  func checkRoot(_ root: UInt64) throws(Errno) {
+  mutating func checkRoot(_ root: UInt64) throws(Errno) {
     guard root & (Page.size - 1) == 0, machine.isMemory(root, length: Page.size) else { throw .invalidArgument }
   }
 
   /// Where a thread may begin: nothing that could fault in the kernel's way out.
-  func checkStart(entry: UInt64, stack: UInt64) throws(Errno) {
+  mutating func checkStart(entry: UInt64, stack: UInt64) throws(Errno) {
     guard entry < AddressSpace.userEnd, stack <= AddressSpace.userEnd else { throw .badAddress }
   }
 

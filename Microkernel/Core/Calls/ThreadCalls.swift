@@ -17,7 +17,7 @@ extension Core where M: ~Copyable {
   }
 
   /// This slot, or with 0 the process slot that has been free for longest (SEC25).
-  private func freeSlot(_ slot: UInt32) throws(Errno) -> ThreadPointer {
+  private mutating func freeSlot(_ slot: UInt32) throws(Errno) -> ThreadPointer {
     if slot == 0 {
       guard let thread = freeThreads.first else { throw .wouldBlock }
       return thread
@@ -68,7 +68,7 @@ extension Core where M: ~Copyable {
   }
 
   /// One that somebody else may end: not the caller, and not VM.
-  private func mortal(_ endpoint: Endpoint, _ me: ThreadPointer) throws(Errno) -> ThreadPointer {
+  private mutating func mortal(_ endpoint: Endpoint, _ me: ThreadPointer) throws(Errno) -> ThreadPointer {
     guard let thread = lookup(endpoint) else { throw .deadEndpoint }
     guard thread != me, endpoint != .vm else { throw .notPermitted }
     return thread
