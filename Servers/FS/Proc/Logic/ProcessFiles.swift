@@ -31,7 +31,7 @@ extension ProcFileSystem {
     text.append("PPid:", UInt64(UInt32(bitPattern: process.parent)))
     text.append("Group:", UInt64(UInt32(bitPattern: process.group)))
     text.append("Endpoint:", UInt64(process.process.raw))
-    text.append("Started:", process.started, " ns\n")
+    text.append("Time:", process.time, " ns\n")
     // A process that has ended has no thread any more.
     guard let thread = try? ipc.kernel(Kernel.ThreadInfo(slot: UInt64(process.process.slot))), thread.thread == process.process else { return }
     text.append("Priority:", UInt64(thread.priority))
