@@ -166,6 +166,8 @@ if metal == nil {
     .executableTarget(
       name: "apus", dependencies: ["ToolKit", .product(name: "ArgumentParser", package: "swift-argument-parser")], path: "Tools/Apus"),
     tests("Terminal", ["IPC", "Protocols", "ServerKit", "Terminal", "NS16550"]),
+    .target(name: "LinuxServers", dependencies: ["IPC", "Protocols"], path: "Tests/Support/LinuxServers"),
+    .executableTarget(name: "userland", dependencies: ["LinuxServers", "POSIX", "Programs", "Shell"], path: "Tests/Support/Userland"),
     tests("RSServer", ["IPC", "Protocols", "BootImage", "ServerKit", "RSServer"]),
   ]
 }

@@ -37,7 +37,7 @@ struct Numbering {
       if atStart {
         line += 1
         printBytes(right(decimal(line), 6))
-        print("\t")
+        printText("\t")
       }
       atStart = byte == "\n"
       standardOutput.write(byte: byte)

@@ -69,11 +69,11 @@ public func wc(_ program: Program) -> Int {
   for result in results {
     let row = columns(result.counts)
     for index in 0..<row.count {
-      if index > 0 { print(" ") }
+      if index > 0 { printText(" ") }
       printBytes(right(row[index], width))
     }
     if !result.name.isEmpty {
-      print(" ")
+      printText(" ")
       printBytes(result.name)
     }
     standardOutput.newline()
@@ -99,9 +99,9 @@ public func head(_ program: Program) -> Int {
       defer { if descriptor != 0 { do throws(Errno) { try close(descriptor) } catch {} } }
       if options.operands.count > 1 {
         if !first { standardOutput.newline() }
-        print("==> ")
+        printText("==> ")
         printBytes(file)
-        print(" <==\n")
+        printText(" <==\n")
       }
       first = false
       try writeHead(descriptor, limit, inBytes: inBytes)

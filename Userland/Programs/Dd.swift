@@ -84,7 +84,7 @@ func sizeWithSuffix(_ text: [UInt8]) -> UInt64? {
 /// dd(1): if= of= bs= ibs= obs= count= skip= seek= conv=notrunc,noerror,sync,fsync status=none.
 public func dd(_ program: Program) -> Int {
   if program.arguments.first.map({ $0 == "--help" }) ?? false {
-    print("usage: dd [if=file] [of=file] [bs=n] [count=n] [skip=n] [seek=n] [conv=notrunc,noerror,sync,fsync] [status=none]\n")
+    printText("usage: dd [if=file] [of=file] [bs=n] [count=n] [skip=n] [seek=n] [conv=notrunc,noerror,sync,fsync] [status=none]\n")
     return 0
   }
   var bad: [UInt8] = []

@@ -84,12 +84,12 @@ struct Listing {
     if heading {
       if blankLine { standardOutput.newline() }
       printBytes(path)
-      print(":\n")
+      printText(":\n")
     }
     if options["l"] {
       var blocks: UInt64 = 0
       for entry in entries { blocks += entry.attributes?.blocks ?? 0 }
-      print("total ")
+      printText("total ")
       printLine(decimal(blocks / 2))
     }
     write(entries)
@@ -149,18 +149,18 @@ struct Listing {
       guard let attributes = entry.attributes else { continue }
       if options["i"] { printBytes(right(decimal(attributes.inode), 6) + [0x20]) }
       printBytes(modeText(attributes.mode))
-      print(" ")
+      printText(" ")
       printBytes(right(decimal(UInt64(attributes.links)), linkWidth))
-      print(" ")
+      printText(" ")
       printBytes(right(sizes[index], sizeWidth))
       index += 1
-      print(" ")
+      printText(" ")
       printBytes(dateText(attributes.modified))
-      print(" ")
+      printText(" ")
       printBytes(entry.name + mark(entry))
       if attributes.isSymbolicLink {
-        print(" -> ")
-        do throws(Errno) { printBytes(try readLink(entry.path)) } catch { print("?") }
+        printText(" -> ")
+        do throws(Errno) { printBytes(try readLink(entry.path)) } catch { printText("?") }
       }
       standardOutput.newline()
     }

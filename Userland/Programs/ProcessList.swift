@@ -7,7 +7,7 @@ import Protocols
 /// ps(1): processes; `-a` services too.
 public func ps(_ program: Program) -> Int {
   let options = program.options("aAef", usage: "[-a]\nLists the processes; -a the services too.")
-  print("  PID  PPID STATE     TIME NAME\n")
+  printText("  PID  PPID STATE     TIME NAME\n")
   if options["a"] || options["A"] || options["e"] { listServices() }
   var index: UInt64 = 0
   while true {
@@ -67,17 +67,17 @@ public func free(_ program: Program) -> Int {
   _ = program.options("k", usage: "\nSays how much memory there is and who has it, in KiB.")
   do throws(Errno) {
     let memory = try request(VM.Information(), of: .vm)
-    print("             total       used       free     tables   metadata\n")
-    print("memory:  ")
+    printText("             total       used       free     tables   metadata\n")
+    printText("memory:  ")
     for frames in [memory.total, memory.total &- memory.free, memory.free, memory.tables, memory.metadata] {
       printBytes(right(decimal(frames &* 4), frames == memory.total ? 9 : 11))
     }
     standardOutput.newline()
-    print("spaces ")
+    printText("spaces ")
     printBytes(decimal(UInt64(memory.spaces)))
-    print(", regions ")
+    printText(", regions ")
     printBytes(decimal(UInt64(memory.regions)))
-    print(", faults ")
+    printText(", faults ")
     printLine(decimal(memory.faults))
     return 0
   } catch { program.die([], error) }
@@ -92,7 +92,7 @@ public func vmmap(_ program: Program) -> Int {
   var address: UInt64 = 0
   do throws(Errno) {
     let process = try request(PM.EndpointOf(id: Int64(clamping: id)), of: .pm).thread
-    print("           start              end prot kind       pages shared\n")
+    printText("           start              end prot kind       pages shared\n")
     while true {
       let region: VM.RegionInformation.Reply
       do throws(Errno) { region = try request(VM.RegionInformation(process: process, address: address), of: .vm) } catch {
@@ -107,9 +107,9 @@ public func vmmap(_ program: Program) -> Int {
   } catch {
     program.die(options.operands[0], error)
   }
-  print("resident ")
+  printText("resident ")
   printBytes(decimal(resident &* 4))
-  print(" KiB\n")
+  printText(" KiB\n")
   return 0
 }
 

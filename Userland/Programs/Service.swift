@@ -15,8 +15,8 @@ public func service(_ program: Program) -> Int {
   let arguments = program.arguments
   guard let verb = arguments.first else { return status(program, []) }
   if verb == "--help" {
-    print("usage: service ")
-    print(usage)
+    printText("usage: service ")
+    printText(usage)
     standardOutput.newline()
     return 0
   }
@@ -64,7 +64,7 @@ enum Harm {
 
 /// All services, or those named; 1 if one of these is not running.
 private func status(_ program: Program, _ names: [[UInt8]]) -> Int {
-  print("NAME             STATE     RESTARTS KILLS   RECOVERY\n")
+  printText("NAME             STATE     RESTARTS KILLS   RECOVERY\n")
   var seen = 0, notRunning = 0
   var index: UInt64 = 0
   while true {

@@ -14,7 +14,7 @@ public func sha256sum(_ program: Program) -> Int {
         if try !check(program, file, buffer, quiet: options["q"] || options["s"], silent: options["s"]) { status = 1 }
       } else {
         printBytes(hexadecimal(try digest(file, buffer)))
-        print("  ")
+        printText("  ")
         printLine(file)
         // A reader at the other end of a pipe sees each line as it comes.
         standardOutput.flush()

@@ -15,7 +15,7 @@ public func echo(_ program: Program) -> Int {
   let newline = words.first.map { $0 != "-n" } ?? true
   if !newline { words.removeFirst() }
   for index in 0..<words.count {
-    if index > 0 { print(" ") }
+    if index > 0 { printText(" ") }
     printBytes(words[index])
   }
   if newline { standardOutput.newline() }
@@ -29,9 +29,9 @@ public func uname(_ program: Program) -> Int {
   let none = !(options["s"] || options["n"] || options["r"] || options["v"] || options["m"] || options["a"])
   var first = true
   for (letter, text) in parts where options["a"] || options[letter] || none && letter == "s" {
-    if !first { print(" ") }
+    if !first { printText(" ") }
     first = false
-    print(text)
+    printText(text)
   }
   standardOutput.newline()
   return 0
@@ -108,7 +108,7 @@ public func killProgram(_ program: Program) -> Int {
       for number in 1...22 {
         if let name = Signal.name(number) {
           printBytes(right(decimal(number), 2))
-          print(" ")
+          printText(" ")
           printLine([UInt8](name))
         }
       }

@@ -130,30 +130,30 @@ private func waitForRestart(_ place: inout UInt64, _ name: RS.Name, after restar
 private func report(
   _ label: [UInt8], _ plan: StormPlan, _ counts: InlineArray<6, UInt64>, idle: UInt64, unanswered: UInt64, _ recoveries: inout [UInt64]
 ) {
-  print("storm ")
+  printText("storm ")
   printBytes(label)
-  print(": ")
+  printText(": ")
   printBytes(decimal(plan.count))
-  print(" harms, ")
+  printText(" harms, ")
   printBytes(decimal(UInt64(recoveries.count)))
-  print(" answered by a restart, ")
+  printText(" answered by a restart, ")
   printBytes(decimal(unanswered))
-  print(" not\n")
+  printText(" not\n")
   for harm in 0..<6 where counts[harm] > 0 {
-    print("  ")
+    printText("  ")
     printBytes(left([UInt8](Harm.name(UInt64(harm))), 8))
     printLine(decimal(counts[harm]))
   }
   if idle > 0 {
-    print("  without effect until killed ")
+    printText("  without effect until killed ")
     printLine(decimal(idle))
   }
   recoveries.sort()
   guard !recoveries.isEmpty else { return }
-  print("  recovery ns: median ")
+  printText("  recovery ns: median ")
   printBytes(decimal(recoveries[recoveries.count / 2]))
-  print(" p99 ")
+  printText(" p99 ")
   printBytes(decimal(recoveries[(recoveries.count - 1) * 99 / 100]))
-  print(" max ")
+  printText(" max ")
   printLine(decimal(recoveries[recoveries.count - 1]))
 }

@@ -186,10 +186,10 @@ extension Shell {
   private func export(_ arguments: [[UInt8]], readOnly: Bool) {
     if arguments.isEmpty || arguments[0] == "-p" {
       for variable in variables where readOnly ? variable.readOnly : variable.exported {
-        print(readOnly ? "readonly " : "export ")
+        printText(readOnly ? "readonly " : "export ")
         printBytes(variable.name)
         if let value = variable.value {
-          print("=")
+          printText("=")
           printBytes(quoted(value))
         }
         standardOutput.newline()
@@ -237,7 +237,7 @@ extension Shell {
       for variable in sorted {
         guard let value = variable.value else { continue }
         printBytes(variable.name)
-        print("=")
+        printText("=")
         printLine(quoted(value))
       }
       return
@@ -354,7 +354,7 @@ extension Shell {
     let newline = arguments.first.map { $0 != "-n" } ?? true
     let words = newline ? arguments : arguments.slice(from: 1)
     for index in 0..<words.count {
-      if index > 0 { print(" ") }
+      if index > 0 { printText(" ") }
       printBytes(words[index])
     }
     if newline { standardOutput.newline() }
@@ -387,14 +387,14 @@ extension Shell {
     for name in arguments {
       printBytes(name)
       if functions.contains(where: { $0.name == name }) {
-        print(" is a function\n")
+        printText(" is a function\n")
       } else if Builtin(name) != nil {
-        print(" is a shell builtin\n")
+        printText(" is a shell builtin\n")
       } else if let path = find(name) {
-        print(" is ")
+        printText(" is ")
         printLine(path)
       } else {
-        print(": not found\n")
+        printText(": not found\n")
         status = 127
       }
     }
@@ -432,11 +432,11 @@ extension Shell {
       let times = try POSIX.times()
       for time in [times.own, times.children] {
         printBytes(decimal(time / 60_000_000_000))
-        print("m")
+        printText("m")
         printBytes(decimal(time / 1_000_000_000 % 60))
-        print(".")
+        printText(".")
         printBytes(digits(time / 10_000_000 % 100, base: 10, width: 2))
-        print("s\n")
+        printText("s\n")
       }
     } catch { fail([UInt8]("times"), error) }
   }

@@ -12,7 +12,7 @@ public func sh(_ program: Program) -> Int {
     switch word {
     case "--": break
     case "--help":
-      print("usage: sh [-eufx] [-c text [name [argument...]] | -s [argument...] | file [argument...]]\n")
+      printText("usage: sh [-eufx] [-c text [name [argument...]] | -s [argument...] | file [argument...]]\n")
       return 0
     case "-i":
       shell.interactive = true

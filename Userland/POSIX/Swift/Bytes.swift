@@ -131,8 +131,7 @@ public func integer(_ text: [UInt8]) -> Int? {
 
 /// The characters before the first zero byte of some words, as names travel in messages.
 public func text<Words: BitwiseCopyable>(inWords words: Words) -> [UInt8] {
-  var copy = words
-  return withUnsafeBytes(of: &copy) { bytes in
+  withUnsafeBytes(of: words) { bytes in
     var count = 0
     while count < bytes.count, bytes[count] != 0 { count += 1 }
     return [UInt8](UnsafeRawBufferPointer(rebasing: bytes[..<count]))

@@ -60,7 +60,7 @@ public final class Output {
 nonisolated(unsafe) public let standardOutput = Output(descriptor: 1)
 
 public func printBytes(_ bytes: [UInt8]) { standardOutput.write(bytes) }
-public func print(_ text: StaticString) { standardOutput.write(text) }
+public func printText(_ text: StaticString) { standardOutput.write(text) }
 public func printLine(_ bytes: [UInt8]) {
   standardOutput.write(bytes)
   standardOutput.newline()
