@@ -31,7 +31,7 @@ public func cmp(_ program: Program) -> Int {
         if options["s"] { return 1 }
         let at = position + UInt64(index) + 1
         guard options["l"] else {
-          printBytes(options.operands[0] + [0x20] + options.operands[1] + [UInt8](" differ: byte ") + decimal(at) + [UInt8](", line ") + decimal(line) + [0x0A])
+          printBytes(options.operands[0] + [0x20] + options.operands[1] + [UInt8](" differ: char ") + decimal(at) + [UInt8](", line ") + decimal(line) + [0x0A])
           return 1
         }
         printBytes(decimal(at) + [0x20] + digits(UInt64(a[index]), base: 8, width: 3) + [0x20] + digits(UInt64(b[index]), base: 8, width: 3) + [0x0A])
@@ -44,7 +44,7 @@ public func cmp(_ program: Program) -> Int {
   }
   if a.isEmpty && b.isEmpty { return differs ? 1 : 0 }
   if !options["s"] {
-    program.complain([UInt8]("EOF on ") + options.operands[a.isEmpty ? 0 : 1], [UInt8]("after byte ") + decimal(position))
+    program.complain([], [UInt8]("EOF on ") + options.operands[a.isEmpty ? 0 : 1] + [UInt8](" after byte ") + decimal(position))
   }
   return 1
 }

@@ -47,7 +47,7 @@ private func sourcesAndTargets(_ program: Program, _ operands: [[UInt8]], _ usag
     return operands[..<(operands.count - 1)].map { ($0, join(last, baseName($0))) }
   }
   if operands.count > 2 {
-    program.complain(last, Errno.notDirectory)
+    program.complain(last, exists(last) ? Errno.notDirectory : .noSuchFile)
     return nil
   }
   return [(operands[0], last)]

@@ -103,6 +103,7 @@ public func dd(_ program: Program) -> Int {
     try copy.run(program)
   } catch {
     program.complain(what, error)
+    if !what.isEmpty { return 1 }
     status = 1
   }
   if !plan.quiet { copy.report() }

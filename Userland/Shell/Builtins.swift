@@ -289,18 +289,13 @@ extension Shell {
     var text = Field()
     var ended = false
     var escaped = false
-    var byte: UInt8 = 0
     while true {
-      var count = 0
-      var failure: Errno?
-      withUnsafeMutableBytes(of: &byte) { buffer in
-        do throws(Errno) { count = try POSIX.read(0, into: buffer) } catch { failure = error }
-      }
-      if let failure {
-        if failure == .interrupted { status = 128 + Signal.interrupt } else { fail([UInt8]("read"), failure) }
+      let chunk: [UInt8]
+      do throws(Errno) { chunk = try POSIX.read(0, atMost: 1) } catch {
+        if error == .interrupted { status = 128 + Signal.interrupt } else { fail([UInt8]("read"), error) }
         return
       }
-      if count == 0 { break }
+      guard let byte = chunk.first else { break }
       if escaped {
         escaped = false
         if byte != "\n" { text.append([byte], quoted: true) }

@@ -234,6 +234,11 @@ struct Lexer {
         position += 1
         flush()
         return parts
+      case "\"" where end == .brace:
+        // Quotes within the braces of a quoted expansion only group: "${x-"a b"}".
+        position += 1
+        flush()
+        parts += try takeQuoted(until: .quote)
       case "}" where end == .brace:
         position += 1
         flush()

@@ -145,7 +145,12 @@ public final class Shell {
       text += ": "
     }
     text += "syntax error: "
-    text += error.incomplete ? "missing " : error.text.first.map { $0 == "\"" } ?? false || error.text == "newline" || error.text == "word" ? "unexpected " : ""
+    let isToken = error.text.first.map { $0 == "\"" } ?? false
+    if isToken || error.text == "newline" || error.text == "word" || error.text == "end of file" {
+      text += "unexpected "
+    } else if error.incomplete {
+      text += "missing "
+    }
     text += error.text
     complain(text)
   }
@@ -219,8 +224,6 @@ struct LineReader {
   /// The next line with its newline; nil at the end.
   mutating func line() throws(Errno) -> [UInt8]? {
     var text: [UInt8] = []
-    let capacity = isTerminal ? 4096 : 1
-    var chunk = [UInt8](repeating: 0, count: capacity)
     while true {
       if let newline = rest.firstIndex(of: "\n") {
         text += rest.slice(0...newline)
@@ -229,13 +232,8 @@ struct LineReader {
       }
       text += rest
       rest = []
-      var result: Result<Int, Errno> = .success(0)
-      chunk.withUnsafeMutableBytes { buffer in
-        do throws(Errno) { result = .success(try read(descriptor, into: buffer)) } catch { result = .failure(error) }
-      }
-      let count = try result.get()
-      if count == 0 { return text.isEmpty ? nil : text }
-      rest = chunk.slice(0..<count)
+      rest = try read(descriptor, atMost: isTerminal ? 4096 : 1)
+      if rest.isEmpty { return text.isEmpty ? nil : text }
     }
   }
 }

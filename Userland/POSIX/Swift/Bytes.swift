@@ -141,11 +141,12 @@ public func text<Words: BitwiseCopyable>(inWords words: Words) -> [UInt8] {
 /// A name of at most 16 bytes as two words, zero-padded (`RS.Name`); nil if it is longer or empty.
 public func packed(_ name: [UInt8]) -> (UInt64, UInt64)? {
   guard !name.isEmpty, name.count <= 16 else { return nil }
-  var words: (UInt64, UInt64) = (0, 0)
-  withUnsafeMutableBytes(of: &words) { words in
-    for index in 0..<name.count { words[index] = name[index] }
+  func word(_ start: Int) -> UInt64 {
+    var word: UInt64 = 0
+    for index in 0..<8 where start + index < name.count { word |= UInt64(name[start + index]) << UInt64(8 * index) }
+    return word
   }
-  return words
+  return (word(0), word(8))
 }
 
 /// The parts between separators: always at least one.

@@ -23,6 +23,17 @@ public func read(_ descriptor: Int, into buffer: UnsafeMutableRawBufferPointer) 
   return min(Int(clamping: try request(call, of: .vfs).count), buffer.count)
 }
 
+/// read(2) as an array; empty at the end.
+public func read(_ descriptor: Int, atMost count: Int) throws(Errno) -> [UInt8] {
+  let bytes: Result<[UInt8], Errno> = withBuffer(count) { buffer in
+    do throws(Errno) {
+      let count = try read(descriptor, into: buffer)
+      return .success([UInt8](UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(buffer)[..<count])))
+    } catch { return .failure(error) }
+  }
+  return try bytes.get()
+}
+
 /// write(2): may take less than all.
 public func write(_ descriptor: Int, _ bytes: UnsafeRawBufferPointer) throws(Errno) -> Int {
   let call = VFS.Write(descriptor: Int64(descriptor), address: address(of: bytes), length: UInt64(bytes.count))

@@ -104,25 +104,22 @@ public func unmount(_ path: [UInt8]) throws(Errno) { _ = try request(path: path)
 /// readlink(2).
 public func readLink(_ path: [UInt8]) throws(Errno) -> [UInt8] {
   try checkPath(path)
-  var target = [UInt8](repeating: 0, count: 4096)
-  let reply = path.withUnsafeBytes { path in
-    target.withUnsafeMutableBytes { target in
-      exchange(
-        VFS.ReadLink(
-          path: address(of: path), length: UInt64(path.count), address: address(of: UnsafeRawBufferPointer(target)),
-          capacity: UInt64(target.count)), with: .vfs)
+  let target = withBuffer(4096) { target in
+    path.withUnsafeBytes { path in
+      let call = VFS.ReadLink(
+        path: address(of: path), length: UInt64(path.count), address: address(of: UnsafeRawBufferPointer(target)), capacity: UInt64(target.count))
+      return taken(exchange(call, with: .vfs), from: target)
     }
   }
-  return target.slice(0..<min(Int(clamping: try reply.reply(VFS.Count.self).count), target.count))
+  return try target.get()
 }
 
 /// getcwd(3).
 public func currentDirectory() throws(Errno) -> [UInt8] {
-  var path = [UInt8](repeating: 0, count: 4096)
-  let reply = path.withUnsafeMutableBytes {
-    exchange(VFS.CurrentDirectory(address: address(of: UnsafeRawBufferPointer($0)), capacity: UInt64($0.count)), with: .vfs)
+  let path = withBuffer(4096) { path in
+    taken(exchange(VFS.CurrentDirectory(address: address(of: UnsafeRawBufferPointer(path)), capacity: UInt64(path.count)), with: .vfs), from: path)
   }
-  return path.slice(0..<min(Int(clamping: try reply.reply(VFS.Count.self).count), path.count))
+  return try path.get()
 }
 
 // MARK: Directories

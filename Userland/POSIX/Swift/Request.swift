@@ -58,6 +58,23 @@ func request<C: Call>(path: [UInt8], _ make: (_ address: UInt64, _ length: UInt6
   return try reply.reply()
 }
 
+/// Memory for a server to write into. From the heap: Swift 6.3.1 at -O takes stores to a local variable for dead, and its old
+/// value for the present one, if only the kernel knows its address.
+@inline(__always)
+public func withBuffer<Result>(_ count: Int, _ body: (UnsafeMutableRawBufferPointer) -> Result) -> Result {
+  let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 16)
+  defer { buffer.deallocate() }
+  return body(buffer)
+}
+
+/// What a server wrote at the start of a buffer, as an answer with a count says.
+func taken(_ reply: Message, from buffer: UnsafeMutableRawBufferPointer) -> Result<[UInt8], Errno> {
+  do throws(Errno) {
+    let count = min(Int(clamping: try reply.reply(VFS.Count.self).count), buffer.count)
+    return .success([UInt8](UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(buffer)[..<count])))
+  } catch { return .failure(error) }
+}
+
 /// POSIX: the empty path names nothing.
 func checkPath(_ path: [UInt8]) throws(Errno) {
   if path.isEmpty { throw .noSuchFile }

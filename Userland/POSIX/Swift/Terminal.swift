@@ -26,10 +26,14 @@ public struct TerminalSettings: BitwiseCopyable {
 
 @inline(__always)
 func control<Argument: BitwiseCopyable>(_ descriptor: Int, _ request: UInt64, _ argument: inout Argument) throws(Errno) {
-  let reply = withUnsafeMutableBytes(of: &argument) {
-    exchange(VFS.Control(descriptor: Int64(descriptor), request: request, argument: address(of: UnsafeRawBufferPointer($0))), with: .vfs)
+  let before = argument
+  let (reply, after) = withBuffer(MemoryLayout<Argument>.size) { buffer in
+    buffer.storeBytes(of: before, as: Argument.self)
+    let call = VFS.Control(descriptor: Int64(descriptor), request: request, argument: address(of: UnsafeRawBufferPointer(buffer)))
+    return (exchange(call, with: .vfs), buffer.loadUnaligned(as: Argument.self))
   }
   _ = try reply.reply(VFS.Control.Reply.self)
+  argument = after
 }
 
 /// ioctl(2) with a number as its argument.
