@@ -4,15 +4,12 @@ import Protocols
 // Signal frames on user stacks. When a thread gets its handler, all pages of the frame are there before the first
 // byte is written and the first register changed.
 extension Core where M: ~Copyable {
-  /// Below the red zone that the System V ABI gives to leaf functions.
-  static var redZone: UInt64 { 128 }
-
   /// Where the next frame of `thread` would be; nil if its stack pointer is nonsense.
   mutating func frameAddress(_ thread: ThreadPointer) -> UInt64? {
     let stack = thread.pointee.context.stack
     let size = UInt64(M.Context.signalFrameSize)
-    guard stack >= Self.redZone + size + 16, isUserRange(stack, 0) else { return nil }
-    return (stack - Self.redZone - size) & ~15
+    guard stack >= size + 16, isUserRange(stack, 0) else { return nil }
+    return (stack - size) & ~15
   }
 
   /// Whether the frame of `thread` can be written now.
@@ -26,6 +23,7 @@ extension Core where M: ~Copyable {
     guard let address = frameAddress(thread) else { return }
     thread.pointee.context.enterSignal(
       frameBuffer, at: address, signal: signal.number, handler: signal.handler, restorer: signal.restorer, mask: signal.mask)
+    machine.saveExtendedState(slot: thread.pointee.slot, signalFrame: frameBuffer)
     transfer(thread, address, write: true)
   }
 

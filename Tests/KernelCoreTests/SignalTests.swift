@@ -37,12 +37,24 @@ import Testing
     #expect(try world.kernel(.pm, signal()).deferred == 0)
     #expect(inHandler)
     let frame = world[user].context.stack
-    #expect(frame % 16 == 0 && frame <= before.stack - 128 - UInt64(SimulatedContext.signalFrameSize))
-    #expect(frame > before.stack - 128 - UInt64(SimulatedContext.signalFrameSize) - 16)
+    #expect(frame % 16 == 0 && frame <= before.stack - UInt64(SimulatedContext.signalFrameSize))
+    #expect(frame > before.stack - UInt64(SimulatedContext.signalFrameSize) - 16)
     askReturn()
     #expect(try world.kernel(.pm, Kernel.SignalReturn(thread: user, frame: frame)).mask == 0x5A)
     #expect(world[user].context == before && world[user].canRun)
     #expect(world.reply(.pm, user) == .notReady)
+  }
+
+  @Test("M-E2 a handler may use the FPU: what it held before comes back")
+  func extendedState() throws {
+    mapStack()
+    world.core.machine.extendedState[user.slot] = 1234
+    try world.kernel(.pm, signal())
+    let frame = world[user].context.stack
+    world.core.machine.extendedState[user.slot] = 99
+    askReturn()
+    try world.kernel(.pm, Kernel.SignalReturn(thread: user, frame: frame))
+    #expect(world.core.machine.extendedState[user.slot] == 1234)
   }
 
   @Test("M-E3 a thread that waits for an answer gets the signal with it, and the answer is not lost")

@@ -49,9 +49,10 @@ public struct SimulatedContext: ThreadContext, Equatable {
   public var status: Int64 { Int64(bitPattern: rax) }
   public var flags: Delivery.Flags { Delivery.Flags(raw: rdi) }
 
-  // MARK: Signal frames: magic, mask, signal, restorer, then the registers.
+  // MARK: Signal frames: magic, mask, signal, restorer, the registers, a word for the machine, the red zone.
 
-  public static var signalFrameSize: Int { (32 + MemoryLayout<SimulatedContext>.size + 15) & ~15 }
+  static var extendedStateOffset: Int { 32 + MemoryLayout<SimulatedContext>.size }
+  public static var signalFrameSize: Int { (extendedStateOffset + 8 + 128 + 15) & ~15 }
   public static let frameMagic: UInt64 = 0x4652_414D_4553_4947
 
   public mutating func enterSignal(

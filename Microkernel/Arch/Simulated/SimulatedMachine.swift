@@ -25,7 +25,8 @@ public struct SimulatedMachine: Machine {
   public var preparedRoots: [UInt64] = []
   public var resetSlots: [Int] = []
   public var copiedSlots: [SlotCopy] = []
-  public var copiedBytes: UInt64 = 0
+  /// One word of FPU state a slot.
+  public var extendedState: [Int: UInt64] = [:]
 
   public struct Flush: Equatable, Sendable { public var root, address, count: UInt64 }
   public struct SlotCopy: Equatable, Sendable {
@@ -69,6 +70,12 @@ public struct SimulatedMachine: Machine {
 
   public mutating func resetExtendedState(slot: Int) { resetSlots.append(slot) }
   public mutating func copyExtendedState(from: Int, to: Int) { copiedSlots.append(SlotCopy(from: from, to: to)) }
+  public mutating func saveExtendedState(slot: Int, signalFrame: UnsafeMutableRawPointer) {
+    signalFrame.storeBytes(of: extendedState[slot] ?? 0, toByteOffset: SimulatedContext.extendedStateOffset, as: UInt64.self)
+  }
+  public mutating func restoreExtendedState(slot: Int, signalFrame: UnsafeRawPointer) {
+    extendedState[slot] = signalFrame.loadUnaligned(fromByteOffset: SimulatedContext.extendedStateOffset, as: UInt64.self)
+  }
 
   public mutating func log(_ bytes: UnsafeRawBufferPointer) { text += bytes }
   public mutating func shutdown(status: UInt64) { shutdownStatus = status }
