@@ -31,6 +31,11 @@ public struct CommandLine: BitwiseCopyable {
     }
   }
 
+  /// The whole line.
+  public func withBytes(_ body: (UnsafeRawBufferPointer) -> Void) {
+    withUnsafeBytes(of: bytes) { body(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
+  }
+
   /// Whether one of the words is `word`.
   public func has(_ word: StaticString) -> Bool {
     guard let rest = rest(after: word) else { return false }

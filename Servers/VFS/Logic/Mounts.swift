@@ -6,8 +6,7 @@ import ServerKit
 extension VirtualFileSystem {
   /// The first job: finds a root, and mounts /proc and /dev on it. Requests wait until it is done.
   func startUp(_ worker: Int) {
-    let wantsDisk = !commandLineSays("root=ram")
-    if wantsDisk {
+    if !CommandLine(&ipc).has("root=ram") {
       do throws(Errno) { rootMount = try attach(worker, .rootfs, driver: .disk, minor: 0, flags: 0, on: -1) } catch {
         var line = Text("VFS: no root file system on the disk (")
         line.append(signed: Int64(error.rawValue))
@@ -172,36 +171,6 @@ extension VirtualFileSystem {
   private func isBusy(_ mount: Int) -> Bool {
     for vnode in 0..<limits.vnodes where tables.vnodes[vnode].mount == mount {
       if vnode != tables.mounts[mount].root || tables.vnodes[vnode].users > 1 { return true }
-    }
-    return false
-  }
-
-  /// Whether the kernel command line has this word.
-  private func commandLineSays(_ word: StaticString) -> Bool {
-    let count = word.utf8CodeUnitCount
-    var matched = 0
-    var isAtStart = true
-    var offset: UInt64 = 0
-    while offset < 512 {
-      guard let part = try? ipc.call(.vm, VM.CommandLine(offset: offset)) else { return false }
-      var text = part.text
-      let verdict: Bool? = withUnsafeBytes(of: &text) { bytes in
-        for byte in bytes {
-          if byte == 0 || byte == UInt8(ascii: " ") {
-            if isAtStart, matched == count { return true }
-            if byte == 0 { return false }
-            isAtStart = true
-            matched = 0
-          } else if isAtStart, matched < count, word.utf8Start[matched] == byte {
-            matched += 1
-          } else {
-            isAtStart = false
-          }
-        }
-        return nil
-      }
-      if let verdict { return verdict }
-      offset += UInt64(MemoryLayout.size(ofValue: part.text))
     }
     return false
   }

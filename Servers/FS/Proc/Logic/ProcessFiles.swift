@@ -16,8 +16,7 @@ extension ProcFileSystem {
   }
 
   private func withName(_ process: PM.ProcessInformation.Reply, _ body: (UnsafeRawBufferPointer) -> Void) {
-    var name = process.name
-    withUnsafeBytes(of: &name) { body(UnsafeRawBufferPointer(rebasing: $0[..<($0.firstIndex(of: 0) ?? $0.count)])) }
+    withUnsafeBytes(of: process.name) { body(UnsafeRawBufferPointer(rebasing: $0[..<($0.firstIndex(of: 0) ?? $0.count)])) }
   }
 
   private func writeStatus(_ process: PM.ProcessInformation.Reply, into text: inout Snapshot, _ ipc: inout T) {
@@ -35,7 +34,6 @@ extension ProcFileSystem {
     // A process that has ended has no thread any more.
     guard let thread = try? ipc.kernel(Kernel.ThreadInfo(slot: UInt64(process.process.slot))), thread.thread == process.process else { return }
     text.append("Priority:", UInt64(thread.priority))
-    text.append("Time:", thread.time, " ns\n")
     text.append("Messages:", thread.messages)
     if thread.peer != .none { text.append("WaitsFor:", UInt64(thread.peer.raw)) }
   }

@@ -19,7 +19,7 @@ extension ProcFileSystem {
       line.append(hundredths)
       line.append("\n")
       text.append(line)
-    case .cmdline: try writeCommandLine(into: &text, &ipc)
+    case .cmdline: writeCommandLine(into: &text, &ipc)
     case .version: text.append("Apus, a self-healing microkernel system in Swift (x86_64)\n")
     }
   }
@@ -92,18 +92,8 @@ extension ProcFileSystem {
     text.append("page-faults", memory.faults)
   }
 
-  private func writeCommandLine(into text: inout Snapshot, _ ipc: inout T) throws(Errno) {
-    var offset: UInt64 = 0
-    while offset < 512 {
-      var part = try ipc.call(.vm, VM.CommandLine(offset: offset)).text
-      let isEnd = withUnsafeBytes(of: &part) { bytes in
-        let count = bytes.firstIndex(of: 0) ?? bytes.count
-        text.append(UnsafeRawBufferPointer(rebasing: bytes[..<count]))
-        return count < bytes.count
-      }
-      if isEnd { break }
-      offset += 48
-    }
+  private func writeCommandLine(into text: inout Snapshot, _ ipc: inout T) {
+    CommandLine(&ipc).withBytes { text.append($0) }
     text.append("\n")
   }
 }
