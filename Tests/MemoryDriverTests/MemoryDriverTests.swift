@@ -30,12 +30,12 @@ private final class Bench {
     driver.start(&ipc)
   }
 
-  func ask<C: Call>(_ call: C, from source: Endpoint = .rootfs, flags: Delivery.Flags = .request) throws -> C.Reply {
+  func ask<C: Call>(_ call: C, from source: Endpoint = .vfs, flags: Delivery.Flags = .request) throws -> C.Reply {
     try #require(driver.handle(request(call, from: source, flags: flags), &ipc)).reply()
   }
 
   func transfer(_ position: UInt64, _ buffer: ClientBuffer, write: Bool, minor: UInt32 = 0, length: UInt32? = nil) throws -> UInt64 {
-    let id = kernel.grant(buffer.memory, from: .rootfs, to: .memory, write ? Kernel.Access.read : Kernel.Access.write)
+    let id = kernel.grant(buffer.memory, from: .vfs, to: .memory, write ? Kernel.Access.read : Kernel.Access.write)
     defer { kernel.grants[id] = nil }
     return try ask(
       Block.Transfer(position: position, grant: id, offset: 0, length: length ?? UInt32(buffer.memory.count), minor: minor, write: write)

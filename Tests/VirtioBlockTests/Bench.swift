@@ -15,13 +15,15 @@ final class Bench {
   /// What `MapContiguous` gave: the n-th call of a new life gets the n-th again.
   var areas: [ClientBuffer] = []
   private var areasGiven = 0
+  /// Memory behind grants, which the driver may use until the end.
+  private var kept: [ClientBuffer] = []
   private var configurationAddress: UInt32 = 0
   /// Other things on the bus: slot to vendor and device.
   var others: [UInt32: UInt32] = [0: 0x1237_8086]
   var bars: [UInt32: UInt32] = [:]
   var commands: [UInt32: UInt32] = [:]
 
-  init(disks: Int = 1, sectors: Int = 4096, queueSize: Int = 256, start: Bool = true) {
+  init(disks: Int = 1, sectors: Int = 512, queueSize: Int = 256, start: Bool = true) {
     ipc = FakeTransport(kernel, me: .disk)
     for index in 0..<disks {
       devices.append(
@@ -139,6 +141,7 @@ final class Bench {
   }
 
   func transfer(_ position: UInt64, _ buffer: ClientBuffer, write: Bool, from source: Endpoint = .rootfs, minor: UInt32 = 0, token: UInt64 = 0) -> Message? {
+    kept.append(buffer)
     let id = kernel.grant(buffer.memory, from: source, to: .disk)
     return send(
       Block.Transfer(position: position, grant: id, offset: 0, length: UInt32(buffer.memory.count), minor: minor, write: write),
