@@ -83,6 +83,12 @@ public protocol Server {
       harm(delivery.message.payload.0, &spoil, &ipc)
       continue
     }
+    if delivery.isRequest && delivery.message.type <= 0 {
+      // Only answers have such types; one who waits for an answer to an answer would wait for ever.
+      reply = Message(error: .noSuchCall)
+      caller = delivery.message.source
+      continue
+    }
     guard var answer = server.handle(delivery, &ipc) else { continue }
     if spoil {
       answer = Message(header: 0x7FFF_FFFF, payload: (~0, ~0, ~0, ~0, ~0, ~0, ~0))

@@ -16,47 +16,69 @@ struct Random {
   mutating func below(_ bound: UInt64) -> UInt64 { next() % bound }
 }
 
-/// Calls in one child: it may end itself by what it hits (its own memory, say), then the next child goes on.
+/// Calls in one child: it may end itself by what it hits (its own memory, say), then the next child goes on from there.
 private let batch: UInt64 = 20_000
+/// A child says after so many calls how far it is.
+private let stride: UInt64 = 500
+/// Where it says so: a descriptor that random small numbers do not hit.
+private let reportDescriptor = 63
 /// Nanoseconds after which a child that hit upon waiting is ended by SIGALRM.
-private let patience: UInt64 = 5_000_000_000
+private let patience: UInt64 = 1_000_000_000
 
 /// SEC8, M-J1, M-N5: random operations, endpoints, numbers and payloads, straight into the stub page.
 func randomCalls(_ parameters: Attack.Parameters) {
-  var left = parameters.count
+  var made: UInt64 = 0
   var seed = parameters.seed
-  var ended: UInt64 = 0
-  while left > 0 {
-    let count = min(left, batch)
+  var children: UInt64 = 0, ended: UInt64 = 0
+  while made < parameters.count {
     standardOutput.flush()
     do throws(Errno) {
+      let report = try pipe()
+      let count = min(parameters.count - made, batch)
       let child = try fork()
       if child == 0 {
-        for descriptor in 0..<3 { do throws(Errno) { try close(descriptor) } catch {} }
-        do throws(Errno) { _ = try alarm(nanoseconds: patience) } catch {}
+        do throws(Errno) {
+          try duplicate(report.writeEnd, to: reportDescriptor)
+          for descriptor in 0..<16 { do throws(Errno) { try close(descriptor) } catch {} }
+          _ = try alarm(nanoseconds: patience)
+        } catch { terminate(1) }
         attack(count, seed)
         terminate(0)
       }
+      try close(report.writeEnd)
+      made += stride * UInt64(try contents(of: report.readEnd).count)
+      try close(report.readEnd)
+      children += 1
       if !waitUntilEnd(of: child).exited { ended += 1 }
     } catch {
-      printLine(Bytes("hostile calls: cannot fork: ") + Bytes(errorText(error)))
+      printLine(Bytes("hostile calls: ") + Bytes(errorText(error)))
       exit(1)
     }
-    left -= count
     seed &+= 1
+    if children > parameters.count / stride * 2 + 100 {
+      printLine(Bytes("hostile calls: the children end too early"))
+      exit(1)
+    }
   }
   printLine(
-    Bytes("hostile calls: ") + decimal(parameters.count) + Bytes(" from seed ") + decimal(parameters.seed) + Bytes(", ") + decimal(ended)
-      + Bytes(" batches ended by their own doing"))
+    Bytes("hostile calls: ") + decimal(made) + Bytes(" from seed ") + decimal(parameters.seed) + Bytes(" by ") + decimal(children)
+      + Bytes(" processes, ") + decimal(ended) + Bytes(" ended by their own doing"))
 }
 
 private func attack(_ count: UInt64, _ seed: UInt64) {
   var random = Random(seed: seed)
-  for _ in 0..<count {
+  let mark = Bytes(repeating: 0, count: 1)
+  for made in 0..<count {
+    if made % stride == stride - 1 { do throws(Errno) { try writeAll(reportDescriptor, mark) } catch { terminate(1) } }
     var message = apus_message()
     withUnsafeMutableBytes(of: &message) { bytes in
       for index in 1..<8 { bytes.storeBytes(of: word(&random), toByteOffset: index * 8, as: UInt64.self) }
-      bytes.storeBytes(of: header(&random), toByteOffset: 0, as: UInt64.self)
+      let header = header(&random)
+      bytes.storeBytes(of: header, toByteOffset: 0, as: UInt64.self)
+      // Aimed at our own text and stack these only end the attack early.
+      if ownMemory.contains(where: { UInt64(UInt32(bitPattern: $0)) == header & 0xFFFF_FFFF }) {
+        bytes.storeBytes(of: random.next(), toByteOffset: 8, as: UInt64.self)
+      }
     }
     let operation = random.below(16) == 0 ? random.next() : random.below(9)
     // A wait without an end is no attack: each has one, in the past or near.
@@ -64,10 +86,12 @@ private func attack(_ count: UInt64, _ seed: UInt64) {
   }
 }
 
+private let ownMemory: [Int32] = [VM.MMap.number, VM.MUnmap.number, VM.MProtect.number, VM.Brk.number]
+
 /// What rightly does what it says to everybody, since there is one user: kill, shut down, end oneself, wait for ever.
 private let excluded: [Int32] = [
   PM.Fork.number, PM.Exit.number, PM.Kill.number, PM.Pause.number, PM.Sleep.number, PM.SignalReturn.number, PM.SetProcessGroup.number,
-  PM.SignalAction.number, PM.SignalMask.number, PM.Alarm.number, RS.Up.number, RS.Down.number, RS.Restart.number, RS.Kill.number, RS.Inject.number,
+  PM.SignalAction.number, PM.SignalMask.number, PM.Alarm.number, PM.SetSession.number, VFS.Pipe.number, RS.Up.number, RS.Down.number, RS.Restart.number, RS.Kill.number, RS.Inject.number,
   RS.Shutdown.number,
 ]
 
