@@ -23,6 +23,7 @@ import Testing
     #expect(throws: Errno.invalidArgument) { try mounted.make("a\0b") }
     #expect(throws: Errno.noSuchFile) { try mounted.make("") }
     #expect(throws: Errno.noSuchFile) { try mounted.symlink("", "empty") }
+    #expect(throws: Errno.invalidArgument) { try mounted.symlink("a\0b", "zero") }
     #expect(throws: Errno.nameTooLong) { try mounted.symlink(String(repeating: "x", count: 1024), "long") }
     #expect(throws: Errno.noSuchFile) { try mounted.stat("nothing") }
     #expect(throws: Errno.notDirectory) { try mounted.stat("file/below") }

@@ -49,9 +49,10 @@ public struct FileServer<T: Transport>: Server {
     let answer: Message
     do throws(Errno) { answer = try dispatch(delivery.message, &ipc) } catch { answer = Message(error: error) }
     if let notice = volume?.takeNotice() {
-      ipc.log("ext2: ")
-      ipc.log(notice)
-      ipc.log("\n")
+      var text = Text("ext2: ")
+      text.append(notice)
+      text.append("\n")
+      ipc.log(text)
     }
     if !isAlarmSet { setAlarm(&ipc) }
     return answer
@@ -225,33 +226,21 @@ public struct FileServer<T: Transport>: Server {
       freeInodes: counts.freeInodes)
   }
 
-  /// "ext2: <reason> (0x<bits>)"
+  /// "ext2: <reason> 0x<bits> <names of the bits>"
   private func log(_ refusal: MountRefusal, _ ipc: inout T) {
-    ipc.log("ext2: ")
-    ipc.log(refusal.reason)
+    var text = Text("ext2: ")
+    text.append(refusal.reason)
     if refusal.bits != 0 {
-      ipc.log(" 0x")
-      ipc.logHexadecimal(refusal.bits)
+      text.append(" ")
+      text.append(hex: UInt64(refusal.bits))
       for bit in 0..<32 where refusal.bits & 1 << UInt32(bit) != 0 {
         if let name = FeatureName.of(refusal, bit) {
-          ipc.log(" ")
-          ipc.log(name)
+          text.append(" ")
+          text.append(name)
         }
       }
     }
-    ipc.log("\n")
-  }
-}
-
-extension Transport {
-  /// Eight digits without leading zeros.
-  mutating func logHexadecimal(_ number: UInt32) {
-    let digits = max(1, (32 - number.leadingZeroBitCount + 3) / 4)
-    var word: UInt64 = 0
-    for index in 0..<digits {
-      let digit = UInt64(number >> UInt32((digits - 1 - index) * 4) & 15)
-      word |= (digit < 10 ? 48 + digit : 87 + digit) << UInt64(index * 8)
-    }
-    _ = kernel(Message(Kernel.Log(count: UInt64(digits), text: (word, 0, 0, 0, 0, 0))))
+    text.append("\n")
+    ipc.log(text)
   }
 }

@@ -31,6 +31,7 @@ extension Volume {
   public mutating func symbolicLink(_ name: UnsafeRawBufferPointer, in number: UInt64, to text: UnsafeRawBufferPointer) throws(Errno) {
     guard text.count > 0 else { throw .noSuchFile }
     guard text.count < geometry.blockSize else { throw .nameTooLong }
+    for byte in text where byte == 0 { throw .invalidArgument }
     _ = try add(name, to: number, mode: FileType.symbolicLink | 0o777, text: text)
   }
 
