@@ -16,6 +16,10 @@ extension Core where M: ~Copyable {
   /// `current` has executed the trap instruction; its registers are in its context.
   public mutating func trap() {
     guard let me = current else { return }
+    let operation = me.pointee.context.operation
+    if operation == TrapOperation.sendRec.rawValue, fastCall(me) { return }
+    if operation == TrapOperation.replyReceive.rawValue, fastReply(me) { return }
+    if operation == TrapOperation.kernelCall.rawValue, fastKernelCall(me) { return }
     perform(me)
     schedule()
   }

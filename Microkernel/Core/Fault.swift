@@ -33,7 +33,7 @@ extension Core where M: ~Copyable {
         thread.pointee.rerun = true
       } else {
         thread.pointee.copied = 0
-        answerCall(thread, Message(error: .badAddress))
+        answer(thread, .badAddress)
       }
     case .signal:
       // `wake` tries again to deliver it.

@@ -131,10 +131,9 @@ extension Core where M: ~Copyable {
   }
 
   /// The message as its receiver gets it: whatever the sender wrote there, the source is who it is.
+  @inline(__always)
   mutating func stamped(_ message: Message, _ sender: ThreadPointer) -> Message {
-    var message = message
-    message.source = sender.pointee.endpoint
-    return message
+    Message(header: message.header & 0xFFFF_FFFF | UInt64(sender.pointee.endpoint.raw) << 32, payload: message.payload)
   }
 
   /// Answers a thread that waits for us.

@@ -30,13 +30,22 @@ extension Core where M: ~Copyable {
 
   /// Chooses `current`. The entries have done so already; for the start.
   public mutating func schedule() {
+    if let thread = current, thread.pointee.canRun, readyMask & (1 &<< UInt32(truncatingIfNeeded: thread.pointee.priority) &- 1) == 0 {
+      // Goes on.
+    } else {
+      chooseAndFinish()
+    }
+    setTimer()
+  }
+
+  /// Whoever is next may have a kernel call to do again first, and that may change who is next.
+  private mutating func chooseAndFinish() {
     while true {
       choose()
-      guard let thread = current, thread.pointee.rerun else { break }
+      guard let thread = current, thread.pointee.rerun else { return }
       thread.pointee.rerun = false
       perform(thread)
     }
-    setTimer()
   }
 
   private mutating func choose() {

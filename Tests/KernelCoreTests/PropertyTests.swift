@@ -222,6 +222,7 @@ import Testing
         message.payload = (word(), word(), word(), word(), word(), word(), word())
         me.pointee.context.message = message
         world.core.trap()
+        world.core.schedule()
       }
       if step % 64 == 0, let broken = world.core.brokenInvariant() {
         Issue.record("seed \(seed), step \(step): \(broken)")

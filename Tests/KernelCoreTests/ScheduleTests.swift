@@ -7,8 +7,6 @@ import Testing
 @Suite struct ScheduleTests {
   let world = World()
 
-  init() { }
-
   /// VM out of the way.
   func quiet() { world.receive(.vm) }
   var running: Int? { world.core.current?.pointee.slot }
@@ -118,6 +116,42 @@ import Testing
     try! world.kernel(b, Kernel.SetPrivileges(thread: b, priority: 7, privileges: World.plain))
     #expect(running == a.slot)
     world.check()
+  }
+
+  @Test("a call and its answer between two who wait for nobody else take the fast path, both ways")
+  func fastPath() {
+    let (client, server) = (world.spawn(), world.spawn(slot: 4, priority: 3))
+    world.receive(server)
+    quiet()
+    let before = world.statistics()
+    for round: UInt64 in 0..<10 {
+      world.sendRec(client, server, Message(type: 1, round))
+      #expect(running == server.slot && world.delivery(server)!.message.payload.0 == round)
+      world.replyReceive(server, client, Message(type: 0, round + 1))
+      #expect(running == client.slot && world.delivery(client)!.message.payload.0 == round + 1)
+      #expect(world.delivery(client)!.message.source == server)
+    }
+    let after = world.statistics()
+    #expect(after.fastPath == before.fastPath + 20 && after.slowPath == before.slowPath)
+  }
+
+  @Test("the fast path keeps out of the way: somebody else is ready, waits in line or has sent")
+  func notFast() {
+    let (client, server) = (world.spawn(), world.spawn(slot: 4, priority: 3))
+    let other = world.spawn(slot: 10, priority: 3)
+    world.receive(server)
+    quiet()
+    let before = world.statistics().fastPath
+    world.run(client)
+    world.sendRec(client, server)
+    #expect(world.statistics().fastPath == before, "another of the server's priority is ready")
+    world.receive(other)
+    world.sendAsync(server, server)
+    world.replyReceive(server, client)
+    #expect(world.statistics().fastPath == before && running == server.slot, "a message is there")
+    world.trap(server, .receive, from: .any, deadline: world.core.machine.clock + 1000)
+    world.sendRec(client, server)
+    #expect(world.statistics().fastPath == before && world.core.timerCount == 0, "a deadline must be taken back")
   }
 
   @Test("clock tells the machine's time")

@@ -86,6 +86,8 @@ final class World {
     me.pointee.context.rdx = deadline
     me.pointee.context.message = message
     core.trap()
+    // It may not have been its turn.
+    core.schedule()
     check()
   }
 
@@ -187,9 +189,9 @@ final class World {
     return delivery.message.body()
   }
 
-  func statistics() -> Kernel.Statistics.Reply { try! core.statistics()!.reply() }
+  func statistics() -> Kernel.Statistics.Reply { core.statistics() }
   func info(_ thread: Endpoint) -> Kernel.ThreadInfo.Reply {
-    try! core.threadInfo(Kernel.ThreadInfo(slot: UInt64(thread.slot)))!.reply()
+    try! core.threadInfo(Kernel.ThreadInfo(slot: UInt64(thread.slot)))
   }
   func wait(_ nanoseconds: UInt64) {
     core.machine.clock += nanoseconds

@@ -3,15 +3,15 @@ import Protocols
 
 // Ports and interrupt lines, for drivers: each only those that RS gave it (SEC28).
 extension Core where M: ~Copyable {
-  mutating func portRead(_ call: Kernel.PortRead, _ me: ThreadPointer) throws(Errno) -> Message? {
+  mutating func portRead(_ call: Kernel.PortRead, _ me: ThreadPointer) throws(Errno) -> Kernel.PortRead.Reply {
     let port = try port(call.port, call.width, me)
-    return Message(reply: Kernel.PortRead.Reply(value: UInt64(machine.readPort(port, width: call.width))))
+    return Kernel.PortRead.Reply(value: UInt64(machine.readPort(port, width: call.width)))
   }
 
-  mutating func portWrite(_ call: Kernel.PortWrite, _ me: ThreadPointer) throws(Errno) -> Message? {
+  mutating func portWrite(_ call: Kernel.PortWrite, _ me: ThreadPointer) throws(Errno) -> Done {
     let port = try port(call.port, call.width, me)
     machine.writePort(port, width: call.width, value: UInt32(truncatingIfNeeded: call.value))
-    return done
+    return Done()
   }
 
   private mutating func port(_ port: UInt32, _ width: UInt32, _ me: ThreadPointer) throws(Errno) -> UInt16 {
@@ -22,20 +22,20 @@ extension Core where M: ~Copyable {
     return UInt16(truncatingIfNeeded: port)
   }
 
-  mutating func interruptAttach(_ call: Kernel.InterruptAttach, _ me: ThreadPointer) throws(Errno) -> Message? {
+  mutating func interruptAttach(_ call: Kernel.InterruptAttach, _ me: ThreadPointer) throws(Errno) -> Done {
     guard call.line < UInt64(Self.lines) else { throw .invalidArgument }
     guard me.pointee.privileges.lines & (1 << UInt32(call.line)) != 0 else { throw .notPermitted }
     let owner = lineOwners[Int(call.line)]
     guard owner == nil || owner == me else { throw .busy }
     lineOwners[Int(call.line)] = me
-    return done
+    return Done()
   }
 
-  mutating func interruptEnable(_ call: Kernel.InterruptEnable, _ me: ThreadPointer) throws(Errno) -> Message? {
+  mutating func interruptEnable(_ call: Kernel.InterruptEnable, _ me: ThreadPointer) throws(Errno) -> Done {
     guard call.line < UInt64(Self.lines) else { throw .invalidArgument }
     guard lineOwners[Int(call.line)] == me else { throw .notPermitted }
     machine.unmaskLine(Int(call.line))
-    return done
+    return Done()
   }
 }
 

@@ -6,7 +6,7 @@ extension Core where M: ~Copyable {
   /// Links of a chain of grants, the last of which names memory.
   static var chainLimit: UInt8 { 4 }
 
-  mutating func grantCreate(_ call: Kernel.GrantCreate, _ me: ThreadPointer) throws(Errno) -> Message? {
+  mutating func grantCreate(_ call: Kernel.GrantCreate, _ me: ThreadPointer) throws(Errno) -> Kernel.GrantReply {
     let access = try self.access(call.access)
     guard isUserRange(call.address, call.length) else { throw .badAddress }
     guard lookup(call.grantee) != nil else { throw .deadEndpoint }
@@ -17,7 +17,7 @@ extension Core where M: ~Copyable {
     return commit(grant, me, call.grantee, call.length)
   }
 
-  mutating func grantCaller(_ call: Kernel.GrantCaller, _ me: ThreadPointer) throws(Errno) -> Message? {
+  mutating func grantCaller(_ call: Kernel.GrantCaller, _ me: ThreadPointer) throws(Errno) -> Kernel.GrantReply {
     let access = try self.access(call.access)
     guard isUserRange(call.address, call.length) else { throw .badAddress }
     let client = try waitingClient(call.client, of: me)
@@ -31,7 +31,7 @@ extension Core where M: ~Copyable {
     return commit(grant, me, call.grantee, call.length)
   }
 
-  mutating func grantIndirect(_ call: Kernel.GrantIndirect, _ me: ThreadPointer) throws(Errno) -> Message? {
+  mutating func grantIndirect(_ call: Kernel.GrantIndirect, _ me: ThreadPointer) throws(Errno) -> Kernel.GrantReply {
     guard let granter = lookup(call.granter) else { throw .deadEndpoint }
     guard let parent = grant(call.id), parent.pointee.owner == granter, parent.pointee.grantee == me.pointee.endpoint else {
       throw .notPermitted
@@ -49,10 +49,10 @@ extension Core where M: ~Copyable {
     return commit(grant, me, call.grantee, call.length)
   }
 
-  mutating func grantRevoke(_ call: Kernel.GrantRevoke, _ me: ThreadPointer) throws(Errno) -> Message? {
+  mutating func grantRevoke(_ call: Kernel.GrantRevoke, _ me: ThreadPointer) throws(Errno) -> Done {
     guard let grant = grant(call.id), grant.pointee.owner == me else { throw .notPermitted }
     revoke(grant)
-    return done
+    return Done()
   }
 
   // MARK: Table
@@ -68,7 +68,7 @@ extension Core where M: ~Copyable {
     return grant
   }
 
-  private mutating func commit(_ grant: GrantPointer, _ me: ThreadPointer, _ grantee: Endpoint, _ length: UInt64) -> Message? {
+  private mutating func commit(_ grant: GrantPointer, _ me: ThreadPointer, _ grantee: Endpoint, _ length: UInt64) -> Kernel.GrantReply {
     freeGrants = grant.pointee.next
     grantCount += 1
     me.pointee.grantCount += 1
@@ -82,7 +82,7 @@ extension Core where M: ~Copyable {
     grant.pointee.next = me.pointee.grants
     if let first = me.pointee.grants { first.pointee.previous = grant }
     me.pointee.grants = grant
-    return Message(reply: Kernel.GrantReply(id: UInt64(grant.pointee.generation) << 32 | UInt64(grant - grants)))
+    return Kernel.GrantReply(id: UInt64(grant.pointee.generation) << 32 | UInt64(grant - grants))
   }
 
   mutating func revoke(_ grant: GrantPointer) {

@@ -3,16 +3,16 @@ import Protocols
 
 // What `ps`, `proc` and the leak oracles ask.
 extension Core where M: ~Copyable {
-  mutating func threadInfo(_ call: Kernel.ThreadInfo) throws(Errno) -> Message? {
+  mutating func threadInfo(_ call: Kernel.ThreadInfo) throws(Errno) -> Kernel.ThreadInfo.Reply {
     guard call.slot < UInt64(limits.threads) else { throw .noSuchProcess }
     let thread = threads + Int(call.slot)
     guard thread.pointee.isAlive else { throw .noSuchProcess }
     var time = thread.pointee.time
     if thread == current { time &+= machine.now &- switchedAt }
-    return Message(reply: Kernel.ThreadInfo.Reply(
+    return Kernel.ThreadInfo.Reply(
       thread: thread.pointee.endpoint, state: publicState(thread), peer: peerName(thread),
       priority: UInt32(thread.pointee.priority), time: time, messages: thread.pointee.messages,
-      instruction: thread.pointee.context.instruction))
+      instruction: thread.pointee.context.instruction)
   }
 
   private mutating func publicState(_ thread: ThreadPointer) -> UInt32 {
@@ -35,10 +35,10 @@ extension Core where M: ~Copyable {
     return peer.pointee.endpoint
   }
 
-  mutating func statistics() -> Message? {
-    Message(reply: Kernel.Statistics.Reply(
+  mutating func statistics() -> Kernel.Statistics.Reply {
+    Kernel.Statistics.Reply(
       threads: threadCount, threadLimit: UInt32(limits.threads), grants: grantCount, grantLimit: UInt32(limits.grants),
       asynchronous: envelopeCount, asynchronousLimit: UInt32(limits.envelopes), fastPath: fastPath, slowPath: slowPath,
-      faults: faults, interrupts: interrupts))
+      faults: faults, interrupts: interrupts)
   }
 }

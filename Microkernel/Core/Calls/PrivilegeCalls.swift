@@ -3,7 +3,7 @@ import Protocols
 
 // What a service may do: RS says it, from the boot table.
 extension Core where M: ~Copyable {
-  mutating func setPrivileges(_ call: Kernel.SetPrivileges) throws(Errno) -> Message? {
+  mutating func setPrivileges(_ call: Kernel.SetPrivileges) throws(Errno) -> Done {
     guard let thread = lookup(call.thread) else { throw .deadEndpoint }
     guard call.thread.isService else { throw .notPermitted }
     guard call.priority < UInt32(Self.priorities) else { throw .invalidArgument }
@@ -17,11 +17,11 @@ extension Core where M: ~Copyable {
       machine.maskLine(line)
       lineOwners[line] = nil
     }
-    return done
+    return Done()
   }
 
   /// The same range twice is one range: RS says it again when it restarts a service.
-  mutating func allowPorts(_ call: Kernel.AllowPorts) throws(Errno) -> Message? {
+  mutating func allowPorts(_ call: Kernel.AllowPorts) throws(Errno) -> Done {
     guard let thread = lookup(call.thread) else { throw .deadEndpoint }
     guard call.thread.isService else { throw .notPermitted }
     guard call.count > 0, call.first < 0x1_0000, call.count <= 0x1_0000 - UInt64(call.first) else { throw .invalidArgument }
@@ -29,7 +29,7 @@ extension Core where M: ~Copyable {
     if take(&thread.pointee.ports.0, range) || take(&thread.pointee.ports.1, range) || take(&thread.pointee.ports.2, range)
       || take(&thread.pointee.ports.3, range)
     {
-      return done
+      return Done()
     }
     throw .noSpace
   }

@@ -3,7 +3,7 @@ import Protocols
 
 // PM's way to interrupt a process: a frame on its stack and a handler that runs, and the way back.
 extension Core where M: ~Copyable {
-  mutating func signal(_ call: Kernel.Signal, _ me: ThreadPointer) throws(Errno) -> Message? {
+  mutating func signal(_ call: Kernel.Signal, _ me: ThreadPointer) throws(Errno) -> Answer<Kernel.Signal.Reply> {
     guard let thread = lookup(call.thread) else { throw .deadEndpoint }
     guard !call.thread.isService else { throw .notPermitted }
     try checkStart(entry: call.handler, stack: 0)
@@ -14,7 +14,7 @@ extension Core where M: ~Copyable {
     case .sending, .waiting:
       thread.pointee.signal = signal
       thread.pointee.hasSignal = true
-      return Message(reply: Kernel.Signal.Reply(deferred: 1))
+      return .reply(Kernel.Signal.Reply(deferred: 1))
     case .runnable, .receiving: break
     }
     switch probeFrame(thread) {
@@ -23,7 +23,7 @@ extension Core where M: ~Copyable {
       guard me.pointee.slot != Endpoint.vm.slot else { throw .badAddress }
       faults &+= 1
       askVM(for: me, .copy, in: thread, address: address, access: access)
-      return nil
+      return .suspend
     case .granted: break
     }
     let waited = thread.pointee.state == .receiving
@@ -36,10 +36,10 @@ extension Core where M: ~Copyable {
     let held = thread.pointee.holds.contains(.exception)
     thread.pointee.holds.remove(.exception)
     if waited || held { settle(thread) }
-    return Message(reply: Kernel.Signal.Reply(deferred: 0))
+    return .reply(Kernel.Signal.Reply(deferred: 0))
   }
 
-  mutating func signalReturn(_ call: Kernel.SignalReturn, _ me: ThreadPointer) throws(Errno) -> Message? {
+  mutating func signalReturn(_ call: Kernel.SignalReturn, _ me: ThreadPointer) throws(Errno) -> Answer<Kernel.SignalReturn.Reply> {
     let thread = try waitingClient(call.thread, of: me)
     switch probe(thread, call.frame, M.Context.signalFrameSize, write: false) {
     case .refused: throw .badAddress
@@ -47,7 +47,7 @@ extension Core where M: ~Copyable {
       guard me.pointee.slot != Endpoint.vm.slot else { throw .badAddress }
       faults &+= 1
       askVM(for: me, .copy, in: thread, address: address, access: access)
-      return nil
+      return .suspend
     case .granted: break
     }
     transfer(thread, call.frame, write: false)
@@ -55,6 +55,6 @@ extension Core where M: ~Copyable {
     machine.restoreExtendedState(slot: thread.pointee.slot, signalFrame: frameBuffer)
     me.pointee.waiters.remove(thread)
     wake(thread)
-    return Message(reply: Kernel.SignalReturn.Reply(mask: mask))
+    return .reply(Kernel.SignalReturn.Reply(mask: mask))
   }
 }

@@ -14,24 +14,24 @@ extension Core where M: ~Copyable {
     guard entry < AddressSpace.userEnd, stack <= AddressSpace.userEnd else { throw .badAddress }
   }
 
-  mutating func spaceRoot(_ call: Kernel.SpaceRoot) throws(Errno) -> Message? {
+  mutating func spaceRoot(_ call: Kernel.SpaceRoot) throws(Errno) -> Done {
     guard let thread = lookup(call.thread) else { throw .deadEndpoint }
     try checkRoot(call.root)
     thread.pointee.root = call.root
     thread.pointee.space = call.space
-    return done
+    return Done()
   }
 
-  mutating func spacePrepare(_ call: Kernel.SpacePrepare) throws(Errno) -> Message? {
+  mutating func spacePrepare(_ call: Kernel.SpacePrepare) throws(Errno) -> Done {
     try checkRoot(call.root)
     machine.prepareRoot(call.root)
-    return done
+    return Done()
   }
 
-  mutating func spaceFlush(_ call: Kernel.SpaceFlush) throws(Errno) -> Message? {
+  mutating func spaceFlush(_ call: Kernel.SpaceFlush) throws(Errno) -> Done {
     try checkRoot(call.root)
     guard call.count <= AddressSpace.userEnd >> Page.shift, isUserRange(call.address, call.count << Page.shift) else { throw .badAddress }
     if call.count > 0 { machine.flush(root: call.root, address: call.address, count: call.count) }
-    return done
+    return Done()
   }
 }

@@ -3,7 +3,7 @@ import Protocols
 
 // Threads: VM makes and ends them, RS and PM stop and start them.
 extension Core where M: ~Copyable {
-  mutating func threadCreate(_ call: Kernel.ThreadCreate, _ me: ThreadPointer) throws(Errno) -> Message? {
+  mutating func threadCreate(_ call: Kernel.ThreadCreate) throws(Errno) -> Kernel.ThreadReply {
     try checkRoot(call.root)
     try checkStart(entry: call.entry, stack: call.stack)
     guard call.priority < UInt32(Self.priorities) else { throw .invalidArgument }
@@ -13,7 +13,7 @@ extension Core where M: ~Copyable {
       supervisor: call.supervisor, priority: UInt8(call.priority))
     thread.pointee.holds = .stopped
     machine.resetExtendedState(slot: thread.pointee.slot)
-    return Message(reply: Kernel.ThreadReply(thread: thread.pointee.endpoint))
+    return Kernel.ThreadReply(thread: thread.pointee.endpoint)
   }
 
   /// This slot, or with 0 the process slot that has been free for longest (SEC25).
@@ -28,7 +28,7 @@ extension Core where M: ~Copyable {
     return thread
   }
 
-  mutating func threadFork(_ call: Kernel.ThreadFork, _ me: ThreadPointer) throws(Errno) -> Message? {
+  mutating func threadFork(_ call: Kernel.ThreadFork) throws(Errno) -> Kernel.ThreadReply {
     try checkRoot(call.root)
     guard let parent = lookup(call.parent) else { throw .deadEndpoint }
     guard !call.parent.isService else { throw .notPermitted }
@@ -43,14 +43,14 @@ extension Core where M: ~Copyable {
     child.pointee.peer = server
     server.pointee.waiters.append(child)
     machine.copyExtendedState(from: parent.pointee.slot, to: child.pointee.slot)
-    return Message(reply: Kernel.ThreadReply(thread: child.pointee.endpoint))
+    return Kernel.ThreadReply(thread: child.pointee.endpoint)
   }
 
-  mutating func threadStart(_ call: Kernel.ThreadStart, _ me: ThreadPointer) throws(Errno) -> Message? {
+  mutating func threadStart(_ call: Kernel.ThreadStart) throws(Errno) -> Done {
     guard let thread = lookup(call.thread) else { throw .deadEndpoint }
     release(thread, from: .stopped)
     release(thread, from: .exception)
-    return done
+    return Done()
   }
 
   private mutating func release(_ thread: ThreadPointer, from hold: Hold) {
@@ -59,12 +59,12 @@ extension Core where M: ~Copyable {
     settle(thread)
   }
 
-  mutating func threadStop(_ call: Kernel.ThreadStop, _ me: ThreadPointer) throws(Errno) -> Message? {
+  mutating func threadStop(_ call: Kernel.ThreadStop) throws(Errno) -> Done {
     guard let thread = lookup(call.thread) else { throw .deadEndpoint }
     guard call.thread != .vm else { throw .notPermitted }
     if thread.pointee.canRun, thread != current { dequeue(thread) }
     thread.pointee.holds.insert(.stopped)
-    return done
+    return Done()
   }
 
   /// One that somebody else may end: not the caller, and not VM.
@@ -74,22 +74,22 @@ extension Core where M: ~Copyable {
     return thread
   }
 
-  mutating func threadDestroy(_ call: Kernel.ThreadDestroy, _ me: ThreadPointer) throws(Errno) -> Message? {
+  mutating func threadDestroy(_ call: Kernel.ThreadDestroy, _ me: ThreadPointer) throws(Errno) -> Done {
     destroy(try mortal(call.thread, me))
-    return done
+    return Done()
   }
 
-  mutating func threadRestart(_ call: Kernel.ThreadRestart, _ me: ThreadPointer) throws(Errno) -> Message? {
+  mutating func threadRestart(_ call: Kernel.ThreadRestart, _ me: ThreadPointer) throws(Errno) -> Done {
     let thread = try mortal(call.thread, me)
     guard call.thread.isService else { throw .notPermitted }
     try checkRoot(call.root)
     try checkStart(entry: call.entry, stack: call.stack)
     reincarnate(thread, root: call.root, space: call.space, context: M.Context(entry: call.entry, stack: call.stack))
-    return done
+    return Done()
   }
 
   /// A process that was stopped stays so; whatever else kept it from running belonged to the old image.
-  mutating func threadExec(_ call: Kernel.ThreadExec, _ me: ThreadPointer) throws(Errno) -> Message? {
+  mutating func threadExec(_ call: Kernel.ThreadExec, _ me: ThreadPointer) throws(Errno) -> Done {
     let thread = try mortal(call.thread, me)
     try checkRoot(call.root)
     try checkStart(entry: call.entry, stack: call.stack)
@@ -101,6 +101,6 @@ extension Core where M: ~Copyable {
     thread.pointee.holds.remove(.exception)
     machine.resetExtendedState(slot: thread.pointee.slot)
     settle(thread)
-    return done
+    return Done()
   }
 }

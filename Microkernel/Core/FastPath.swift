@@ -1,0 +1,89 @@
+import IPC
+import Protocols
+
+// The traps that programs live on, when nothing stands in the way: a request to a service that waits, an answer to
+// a caller by a service that has nobody else to serve, a question that concerns nobody else. Each does exactly what the
+// slow path does in that case (the tests compare), in one piece and without a queue; in any other case it does
+// nothing and the slow path, which is always right, begins anew.
+extension Core where M: ~Copyable {
+  /// `sendRec` to a service that waits for anybody, and than which nobody ready is as important.
+  @inline(__always)
+  mutating func fastCall(_ me: ThreadPointer) -> Bool {
+    let name = me.pointee.context.destination
+    let slot = name.slot
+    guard name.isService, me.pointee.privileges.sendTo & (1 &<< UInt64(truncatingIfNeeded: slot)) != 0 else { return false }
+    let server = threads + slot
+    guard server.pointee.endpoint == name, server.pointee.state == .receiving, server.pointee.source == .any,
+      server.pointee.deadline == 0, isNext(server)
+    else { return false }
+    me.pointee.purpose = .request
+    me.pointee.deliveries = 1
+    me.pointee.serial &+= 1
+    me.pointee.messages &+= 1
+    me.pointee.state = .waiting
+    me.pointee.peer = server
+    server.pointee.waiters.append(me)
+    server.pointee.state = .runnable
+    server.pointee.context.message = stamped(me.pointee.context.message, me)
+    server.pointee.context.setResult(status: 0, flags: Delivery.Flags.request.raw)
+    switchTo(server, from: me)
+    return true
+  }
+
+  /// `replyReceive` to a caller that may run at once, by a service that then has to wait for anybody.
+  @inline(__always)
+  mutating func fastReply(_ me: ThreadPointer) -> Bool {
+    let name = me.pointee.context.destination
+    let slot = name.slot
+    guard slot < limits.threads else { return false }
+    let caller = threads + slot
+    guard caller.pointee.state == .waiting, caller.pointee.endpoint == name, caller.pointee.peer == me,
+      caller.pointee.purpose == .request, !caller.pointee.hasSignal, isNext(caller),
+      me.pointee.context.source == .any, me.pointee.context.deadline == 0, me.pointee.notifications == 0,
+      me.pointee.inbox.first == nil, me.pointee.callers.first == nil
+    else { return false }
+    me.pointee.messages &+= 1
+    me.pointee.waiters.remove(caller)
+    me.pointee.state = .receiving
+    me.pointee.source = .any
+    caller.pointee.state = .runnable
+    caller.pointee.peer = nil
+    caller.pointee.context.message = stamped(me.pointee.context.message, me)
+    caller.pointee.context.setResult(status: 0, flags: 0)
+    switchTo(caller, from: me)
+    return true
+  }
+
+  /// Kernel calls after which `me` goes on whatever they say.
+  @inline(__always)
+  mutating func fastKernelCall(_ me: ThreadPointer) -> Bool {
+    let number = me.pointee.context.message.type
+    let allowed = me.pointee.privileges.kernelCalls
+    if number == Kernel.Number.null.rawValue, allowed & (1 << UInt64(Kernel.Number.null.rawValue)) != 0 {
+      answer(me, Done())
+    } else if number == Kernel.Number.clock.rawValue, allowed & (1 << UInt64(Kernel.Number.clock.rawValue)) != 0 {
+      answer(me, clock(me))
+    } else {
+      return false
+    }
+    fastPath &+= 1
+    return true
+  }
+
+  /// Whether `thread`, once it is woken, runs next and needs no timer to share with others.
+  @inline(__always)
+  private mutating func isNext(_ thread: ThreadPointer) -> Bool {
+    thread.pointee.holds == .none && readyMask & (2 &<< UInt32(truncatingIfNeeded: thread.pointee.priority) &- 1) == 0
+  }
+
+  /// `run` for a thread that begins a new quantum.
+  @inline(__always)
+  private mutating func switchTo(_ next: ThreadPointer, from last: ThreadPointer) {
+    let now = machine.now
+    last.pointee.time &+= now &- switchedAt
+    switchedAt = now
+    sliceEnd = now &+ Quantum.length
+    current = next
+    fastPath &+= 1
+  }
+}

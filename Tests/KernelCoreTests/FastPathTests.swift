@@ -1,0 +1,118 @@
+import IPC
+import Protocols
+import SimulatedArch
+import Testing
+
+@testable import KernelCore
+
+/// Two worlds live through the same: one with the fast path, one without.
+@Suite struct FastPathTests {
+  final class Twin {
+    let world = World(threads: 72)
+    let slow: Bool
+    var random: Random
+    let servers: [Endpoint]
+    let clients: [Endpoint]
+
+    init(seed: UInt64, slow: Bool) {
+      random = Random(seed: seed)
+      self.slow = slow
+      servers = (4..<7).map { [world] in world.spawn(slot: $0, priority: 3, privileges: World.all) }
+      clients = (0..<3).map { [world] number in world.spawn(priority: 5 + number % 2) }
+      world.receive(.vm)
+    }
+
+    func step() {
+      world.core.machine.clock += 1 + random.next() % 100
+      guard let current = world.core.current else {
+        world.core.machine.clock += 100_000
+        world.core.timer()
+        // A server that has forgotten its callers is reminded of them.
+        for server in servers where world.core.current == nil {
+          let thread = world.pointer(server)
+          if thread.pointee.state == .receiving, !thread.pointee.waiters.isEmpty { world.core.endReceive(thread, .interrupted) }
+          world.core.schedule()
+        }
+        return
+      }
+      let me = current.pointee.endpoint
+      var operation = TrapOperation.sendRec
+      var destination = random.pick(servers)
+      var source = Endpoint.any
+      var deadline = world.core.machine.clock + 50_000
+      if me.isService {
+        operation = random.pick(random.next() % 4 > 0 ? [.replyReceive] : [.reply, .receive, .notify, .sendAsync, .sendRec, .kernelCall])
+        if operation == .replyReceive || operation == .reply {
+          destination = current.pointee.waiters.first?.pointee.endpoint ?? random.pick(clients)
+          if random.next() % 20 > 0 { deadline = 0 }
+        }
+        if random.next() % 20 == 0 { source = destination }
+      } else if random.next() % 8 == 0 {
+        operation = .kernelCall
+      }
+      var message = Message(header: random.next() << 32 | random.next() % 3, payload: (1, 2, 3, 4, 5, 6, random.next()))
+      if operation == .kernelCall, random.next() % 2 == 0 { message.type = 31 }
+      let (rax, raw) = (random.next() % 100 == 0 ? 77 : operation.rawValue, random.next() % 100 == 0 ? Endpoint.vm : destination)
+      current.pointee.context.rax = rax
+      current.pointee.context.rdi = UInt64(raw.raw)
+      current.pointee.context.rsi = UInt64(source.raw)
+      current.pointee.context.rdx = deadline
+      current.pointee.context.message = message
+      if slow {
+        world.core.perform(current)
+        world.core.schedule()
+      } else {
+        world.core.trap()
+      }
+      // VM answers whoever has asked it by chance.
+      while let asker = world.pointer(.vm).pointee.waiters.first {
+        world.pointer(.vm).pointee.waiters.remove(asker)
+        world.core.wake(asker)
+        world.core.unlink(world.pointer(.vm))
+        world.pointer(.vm).pointee.state = .receiving
+        world.pointer(.vm).pointee.source = .any
+        if world.core.current == world.pointer(.vm) { world.core.current = nil }
+        world.core.schedule()
+      }
+    }
+
+    /// Whatever anybody could tell of each thread.
+    func picture() -> [[UInt64]] {
+      func names(_ queue: ThreadQueue<SimulatedContext>) -> [UInt64] {
+        var names: [UInt64] = [1 << 40]
+        var next = queue.first
+        while let thread = next {
+          names.append(UInt64(thread.pointee.slot))
+          next = thread.pointee.next
+        }
+        return names
+      }
+      let core = world.core.threads
+      var rows = [[UInt64(world.core.current?.pointee.slot ?? 0), world.core.sliceEnd, world.core.switchedAt, UInt64(world.core.readyMask)]]
+      for endpoint in [.vm] + servers + clients {
+        let thread = core[endpoint.slot]
+        var words = withUnsafeBytes(of: thread.context) { Array($0.bindMemory(to: UInt64.self)) }
+        words += [UInt64(thread.peer?.pointee.slot ?? 0), UInt64(thread.serial), UInt64(thread.deliveries), thread.messages]
+        words += [thread.time, thread.quantum, thread.deadline, thread.notifications, UInt64(thread.holds.raw), thread.state == .waiting ? 1 : 0]
+        rows.append(words + names(thread.callers) + names(thread.waiters))
+      }
+      return rows
+    }
+  }
+
+  @Test("the fast path does what the slow path does, word for word", arguments: [21, 22, 23, 24] as [UInt64])
+  func fastIsSlow(seed: UInt64) {
+    let (fast, slow) = (Twin(seed: seed, slow: false), Twin(seed: seed, slow: true))
+    for step in 0..<10_000 {
+      fast.step()
+      slow.step()
+      if fast.picture() != slow.picture() {
+        Issue.record("seed \(seed), step \(step): the two differ")
+        return
+      }
+      if step % 16 == 0 { fast.world.check() }
+    }
+    #expect(slow.world.core.fastPath == 0)
+    #expect(fast.world.core.fastPath > 300)
+  }
+}
