@@ -172,6 +172,8 @@ if metal == nil {
     tests("Terminal", ["IPC", "Protocols", "ServerKit", "Terminal", "NS16550"]),
     .target(name: "LinuxServers", dependencies: ["IPC", "Protocols"], path: "Tests/Support/LinuxServers"),
     .executableTarget(name: "userland", dependencies: ["LinuxServers", "POSIX", "Programs", "Shell"], path: "Tests/Support/Userland"),
+    tests("PMServer", ["IPC", "Protocols", "ServerKit", "PMServer"]),
+    tests("DSServer", ["IPC", "Protocols", "ServerKit", "DSServer"]),
     tests("RSServer", ["IPC", "Protocols", "BootImage", "ServerKit", "RSServer"]),
   ]
 }
