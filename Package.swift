@@ -156,6 +156,8 @@ if metal == nil {
     tests("BootImage", ["BootImage", "IPC", "Protocols"]),
     tests("VMServer", ["VMServer", "IPC", "Protocols", "PageTable", "BootImage", "ServerKit"]),
     tests("VFSServer", ["VFSServer", "IPC", "Protocols", "ServerKit"]),
+    tests("PhysicalMemory", ["PhysicalMemory", "BootImage"]),
+    tests("X86State", ["X86State", "CX86", "IPC", "KernelCore", "PageTable"]),
     tests("ServerKit", ["ServerKit", "IPC", "Protocols"]),
     .target(name: "FakeKernel", dependencies: ["IPC", "Protocols"], path: "Tests/Support/FakeKernel"),
     tests("Ext2Server", ["Ext2Server", "FakeKernel", "IPC", "MemoryDriver", "Protocols", "ServerKit"]),
