@@ -7,8 +7,8 @@ struct DrillCommand: ParsableCommand {
     commandName: "drill",
     abstract: "Hurts the running system on purpose and reports what was lost.",
     discussion: """
-      Drills stand in Tests/Drills. A drill runs on a machine that counts instructions and gets no input from outside:
-      the same seed gives the same run. The status is 0 only if every drill passed.
+      Drills stand in Tests/Drills. A drill runs on a machine that counts instructions and gets no input from outside. The
+      status is 0 only if every drill passed.
 
       EXAMPLES
         apus drill --list

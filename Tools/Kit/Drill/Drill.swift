@@ -1,5 +1,5 @@
-/// A fault in the booted system, as data: a file `Tests/Drills/NAME.drill`. Played without any input from outside,
-/// the same seed gives the same run to the last instruction.
+/// A fault in the booted system, as data: a file `Tests/Drills/NAME.drill`. Played without any input from outside: what
+/// the guest does follows from the image and the seed, but for the time that the host's disk takes.
 ///
 ///     about TEXT                     what it shows
 ///     seed N

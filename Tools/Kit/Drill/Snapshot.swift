@@ -32,7 +32,7 @@ public struct Snapshot: Equatable, Sendable {
   /// Those that must be the same after as before: what is free or in use of frames and grants.
   static func isBalanced(_ counter: String) -> Bool {
     let name = counter.lowercased()
-    return name.contains("grant") || (name.contains("frame") && name.contains("free"))
+    return (name.contains("grant") && !name.contains("limit")) || (name.contains("frame") && name.contains("free"))
   }
 
   /// What there is less of (frames) or more of (grants) than `before`, by counter; 0 where nothing leaked.

@@ -77,21 +77,29 @@ public struct StormPlayer {
     return lines.joined(separator: "\n") + "\n"
   }
 
-  /// What the guest runs: a round to warm up, then rounds until the storm has said that it is over.
+  /// What the guest runs: a small storm and a round to warm up what caches and tables keep, then the storm for the
+  /// record. Each in a shell of its own, so that the one which counts stays as it is.
   static func script(_ storm: Drill.Storm?, seed: Int) -> String {
-    var lines = ["sh /drill/round > /drill/sums.0"] + Snapshot.commands("before")
-    if let storm {
-      let mixed = storm.mixed ? " --mixed" : ""
-      lines.append("(service storm \(storm.service) --every \(storm.every) --count \(storm.kills) --seed \(seed)\(mixed); echo over > /drill/over) &")
-      for number in 1...roundLimit {
-        lines.append("ls /drill/over > /dev/null 2> /dev/null || sh /drill/round > /drill/sums.\(number)")
-      }
-      lines.append("wait")
-    } else {
-      lines.append("sh /drill/round > /drill/sums.1")
-    }
+    var lines: [String] = []
+    if storm != nil { lines.append("sh /drill/storm \(warmUpKills) 0 /drill/warm") }
+    lines.append("sh /drill/round > /drill/sums.0")
+    lines += Snapshot.commands("before")
+    lines.append(storm.map { "sh /drill/storm \($0.kills) \(seed) /drill/over" } ?? "sh /drill/round > /drill/sums.1")
     lines += Snapshot.commands("after") + ["service status"]
     return lines.joined(separator: "\n") + "\n"
+  }
+
+  /// Enough for every kind of harm.
+  static let warmUpKills = 12
+
+  /// The script `storm KILLS SEED FLAG`: rounds until the storm has said in the file FLAG that it is over.
+  static func stormScript(_ storm: Drill.Storm) -> String {
+    let mixed = storm.mixed ? " --mixed" : ""
+    var lines = ["(service storm \(storm.service) --every \(storm.every) --count $1 --seed $2\(mixed); echo over > $3) &"]
+    for number in 1...roundLimit {
+      lines.append("ls $3 > /dev/null 2> /dev/null || sh /drill/round > /drill/sums.\(number)")
+    }
+    return (lines + ["wait"]).joined(separator: "\n") + "\n"
   }
 
   struct Outcome {
@@ -113,11 +121,12 @@ public struct StormPlayer {
     let project = image.project
     let name = "drill.\(drill.name)" + (storm == nil ? ".quiet" : "")
     let disk = work.folder + "/" + (storm == nil ? "quiet.img" : "disk.img")
-    try image.makeDisk(disk, adding: work.folder + "/tree", files: [
-      "drill/round": Self.round(work.names, copied: work.copied), "drill/run": Self.script(storm, seed: seed),
-    ])
+    var files = ["drill/round": Self.round(work.names, copied: work.copied), "drill/run": Self.script(storm, seed: seed)]
+    if let storm { files["drill/storm"] = Self.stormScript(storm) }
+    try image.makeDisk(disk, adding: work.folder + "/tree", files: files)
     var machine = Machine(media: .direct(kernel: project.kernel, archive: project.archive), disk: .file(disk), log: project.logs + "/\(name).log")
     machine.counted = true
+    machine.leaps = false
     machine.memory = drill.memory
     machine.seed = seed
     machine.words = [Batch.word, "run=/drill/run"]
@@ -133,7 +142,7 @@ public struct StormPlayer {
   }
 
   private func judge(_ outcome: Outcome, _ work: Work, _ report: inout DrillReport) throws {
-    report.restarts = KernelLog.restarts(outcome.log)
+    report.restarts = Array(KernelLog.restarts(outcome.log).dropFirst(Self.warmUpKills))
     if outcome.ending != .shutdown(0) {
       report.complaints.append(outcome.ending.complaint ?? "the script ended with status \(outcome.ending.exitStatus)")
     }

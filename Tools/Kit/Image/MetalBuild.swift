@@ -19,7 +19,7 @@ public struct MetalBuild {
   /// Builds what is out of date; SwiftPM's progress goes to standard error.
   public func run() throws {
     if isUpToDate { return }
-    forgetRelinked()
+    forgetOutdated()
     let started = Date()
     let child = try Child(
       ["swift", "build", "-c", "release", "--triple", "x86_64-unknown-none-elf", "--scratch-path", project.metal],
@@ -30,14 +30,21 @@ public struct MetalBuild {
     try? FileManager.default.setAttributes([.modificationDate: started], ofItemAtPath: stamp)
   }
 
-  /// SwiftPM does not link again when only a linker script changed: removes the products that are older.
-  private func forgetRelinked() {
+  /// What SwiftPM does not see: a C header that changed (its Swift importers must be compiled again), a linker script that
+  /// changed (what it linked must be linked again).
+  private func forgetOutdated() {
+    let headers = Files.newest(headers)
+    if let built = Files.modified(stamp), headers > built { Files.remove(project.metal + "/x86_64-unknown-none-elf") }
     let scripts = Files.newest([project.root + "/Boot/Start"])
     for name in Files.names(in: project.products) where !name.contains(".") {
       let product = project.product(name)
       guard !Files.isDirectory(product), let linked = Files.modified(product), linked < scripts else { continue }
       Files.remove(product)
     }
+  }
+
+  private var headers: [String] {
+    Self.sources.flatMap { folder in Files.tree(project.root + "/" + folder).filter { $0.hasSuffix(".h") }.map { project.root + "/" + folder + "/" + $0 } }
   }
 
   /// The modules that the boot table names, each once, in its order.

@@ -44,9 +44,9 @@ __attribute__((always_inline)) static inline apus_result apus_trap(
 
 // Reads the time-stamp counter when all before it is done.
 __attribute__((always_inline)) static inline uint64_t apus_timestamp(void) {
-  uint32_t low, high;
-  __asm__ volatile("lfence\n\trdtsc" : "=a"(low), "=d"(high) : : "memory");
-  return (uint64_t)high << 32 | low;
+  uint64_t ticks;  // put together in here, so that two readings are the same number of instructions apart everywhere
+  __asm__ volatile("lfence\n\trdtsc\n\tshl $32, %%rdx\n\tor %%rdx, %%rax" : "=a"(ticks) : : "rdx", "memory", "cc");
+  return ticks;
 }
 #endif
 #endif
