@@ -155,6 +155,7 @@ if metal == nil {
     tests("Executable", ["Executable", "PageTable"]),
     tests("BootImage", ["BootImage", "IPC", "Protocols"]),
     tests("VMServer", ["VMServer", "IPC", "Protocols", "PageTable", "BootImage", "ServerKit"]),
+    tests("Fiber", ["Fiber"]),
     tests("VFSServer", ["VFSServer", "IPC", "Protocols", "ServerKit"]),
     tests("PhysicalMemory", ["PhysicalMemory", "BootImage"]),
     tests("X86State", ["X86State", "CX86", "IPC", "KernelCore", "PageTable"]),

@@ -165,13 +165,14 @@ final class Client {
   func list(_ path: String, room: Int = 4096) throws -> [String] {
     let descriptor = try open(path)
     var names: [String] = []
-    while true {
+    while names.count < 1000 {
       let count = try call(VFS.ReadDirectory(descriptor: descriptor, address: Self.data, length: UInt64(room))).count
       if count == 0 { break }
       let bytes = world.read(endpoint, Self.data, Int(count))!
       var at = 0
-      while at < bytes.count {
+      while at + 19 < bytes.count {
         let length = Int(bytes[at + 16]) | Int(bytes[at + 17]) << 8
+        guard length > 19, at + length <= bytes.count else { return names }  // a file system that lies
         names.append(String(decoding: bytes[(at + 19)..<(at + length)].prefix { $0 != 0 }, as: UTF8.self))
         at += length
       }

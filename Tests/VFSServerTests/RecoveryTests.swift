@@ -59,13 +59,18 @@ struct RecoveryTests {
       world.run()
       #expect(p.answer() == nil)
     }
-    // Reopening is swallowed too, so its own tries come first.
-    for round in 6...20 {
-      world.restart(.disk, restarts: UInt32(round))
-      world.run()
-    }
-    #expect(failure { try p.answer()!.reply(VFS.Count.self) } == .ioError)
+    world.restart(.disk, restarts: 6)
+    world.run()
+    let answer = try #require(p.answer())
+    #expect(failure { try answer.reply(VFS.Count.self) } == .ioError)
+    // One more death, and opening it again has failed as often.
+    world.restart(.disk, restarts: 7)
+    world.run()
+    #expect(failure { try p.read(fd) } == .ioError)
     world.disk.swallow = 0
+    world.restart(.disk, restarts: 8)
+    world.run()
+    #expect(try p.read(fd, 512).count == 512)
     world.audit()
   }
 
@@ -157,6 +162,29 @@ struct RecoveryTests {
     try p.close(fd)
     world.disk.lie = nil
     #expect(try p.read(p.open("/dev/hd0"), 512).count == 512)
+    world.audit()
+  }
+
+  @Test("M-F5 M-F7 who waits for a device that cannot be opened again gets EIO; the new instance never hears of the request")
+  func waiterOfLostDevice() throws {
+    let tty = try p.open("/dev/tty"), fd = try p.open("/dev/hd0")
+    let q = Client(world, parent: p, slot: 65)
+    p.start(p.readCall(tty, 10))
+    world.disk.swallow = 1
+    q.start(q.readCall(fd, 100))
+    world.run()
+    for service in [world.terminal, world.disk] as [FakeService] {
+      service.taken = []
+      service.lie = { request, answer in
+        answer = Message(error: .noSuchDevice)
+        answer.token = request.token
+      }
+      world.restart(service.endpoint)
+      world.run()
+    }
+    #expect(failure { try p.answer()!.reply(VFS.Count.self) } == .ioError)
+    #expect(failure { try q.answer()!.reply(VFS.Count.self) } == .ioError)
+    #expect(world.terminal.count(Char.Read.number) == 0 && world.disk.count(Block.Transfer.number) == 0)
     world.audit()
   }
 

@@ -44,6 +44,14 @@ public final class FiberPool {
 
   public func isBusy(_ index: Int) -> Bool { busy[index] }
 
+  /// Bytes of its stack that a fiber has ever used.
+  public func deepest(_ index: Int) -> Int {
+    let bottom = stacks + index * stackSize
+    var at = Self.canaryWords * 8
+    while at < stackSize, bottom.load(fromByteOffset: at, as: UInt64.self) == 0 { at += 8 }
+    return stackSize - at
+  }
+
   /// Runs fiber `index` from its beginning until it suspends or ends. From the main stack only.
   public func start(_ index: Int) {
     precondition(current < 0 && index >= 0 && index < count && !busy[index], "fiber started twice or from a fiber")

@@ -10,8 +10,9 @@ extension VirtualFileSystem {
 
   /// From a fiber: asks a service and suspends the job until the answer is there.
   /// - Parameter limit: the most that the reply's first word can honestly be.
-  func ask<C: Call>(_ worker: Int, _ service: Endpoint, _ call: C, limit: UInt64 = .max) throws(Errno) -> C.Reply {
-    try submit(worker, to: service, Message(call), limit: limit)
+  /// - Parameter file: the open device that it is about.
+  func ask<C: Call>(_ worker: Int, _ service: Endpoint, _ call: C, limit: UInt64 = .max, file: Int = -1) throws(Errno) -> C.Reply {
+    try submit(worker, to: service, Message(call), limit: limit, file: file)
     fibers.suspend()
     let reply = tables.workers[worker].reply
     if reply.type == 0 { return reply.body() }
@@ -24,7 +25,7 @@ extension VirtualFileSystem {
   }
 
   /// Sends request `slot`, or keeps it until that is possible. Throws EIO if the service is not there.
-  func submit(_ slot: Int, to service: Endpoint, _ message: Message, limit: UInt64 = .max) throws(Errno) {
+  func submit(_ slot: Int, to service: Endpoint, _ message: Message, limit: UInt64, file: Int) throws(Errno) {
     precondition(tables.outstanding[slot].token == 0, "one request at a time")
     sequence += 1
     var request = Outstanding()
@@ -33,6 +34,7 @@ extension VirtualFileSystem {
     request.message = message
     request.message.token = request.token
     request.limit = limit
+    request.file = file
     tables.outstanding[slot] = request
     heldCount += 1
     if outboxCount == 0, !mustWait(slot), !transmit(slot) {
@@ -134,6 +136,13 @@ extension VirtualFileSystem {
     do throws(Errno) {
       _ = try ipc.call(.rs, RS.Complain(about: tables.outstanding[slot].service))
     } catch {
+      complete(slot, Message(error: .ioError))
+    }
+  }
+
+  /// What is still asked about a device that is lost fails.
+  func failRequests(about file: Int) {
+    for slot in 0..<tables.outstanding.count where tables.outstanding[slot].token != 0 && tables.outstanding[slot].file == file {
       complete(slot, Message(error: .ioError))
     }
   }

@@ -16,7 +16,7 @@ extension VirtualFileSystem {
     seenServices |= bit(service)
     if isFirst, restarts == 0 { return }
     for slot in 0..<tables.outstanding.count
-    where tables.outstanding[slot].token != 0 && tables.outstanding[slot].service == service && tables.outstanding[slot].isSent {
+    where tables.outstanding[slot].token != 0 && tables.outstanding[slot].service == service {
       repeatLater(slot)
     }
     if isDriver(service) { recover(service) }
@@ -60,6 +60,7 @@ extension VirtualFileSystem {
           tables.files[file].isInvalid = false
         } catch {
           tables.files[file].isInvalid = true
+          failRequests(about: file)
         }
         releaseFile(file)
       }

@@ -145,6 +145,9 @@ struct Outstanding: BitwiseCopyable {
   var message = Message()
   /// More bytes than this in the reply's first word make it nonsense.
   var limit = UInt64.max
+  /// The open device that it is about, -1 for none.
+  var file = -1
+  /// How often the service has died since.
   var tries = 0
   /// False: still to be sent (queue full, or the service recovers).
   var isSent = false

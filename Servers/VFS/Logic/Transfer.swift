@@ -17,7 +17,7 @@ extension VirtualFileSystem {
     if length == 0 { if isWrite { throw .fileTooLarge } else { return VFS.Count(count: 0) } }
     if tables.files[file].isInvalid { throw .ioError }
     if tables.vnodes[vnode].isBlock {
-      let count = try transferBlocks(worker, vnode, position, address, length, isWrite: isWrite)
+      let count = try transferBlocks(worker, file, position, address, length, isWrite: isWrite)
       tables.files[file].position = position + count
       return VFS.Count(count: count)
     }
@@ -80,9 +80,9 @@ extension VirtualFileSystem {
 
   /// Whole sectors go straight to the client's memory; a part of a sector by way of our own buffer.
   private func transferBlocks(
-    _ worker: Int, _ vnode: Int, _ position: UInt64, _ address: UInt64, _ length: UInt64, isWrite: Bool
+    _ worker: Int, _ file: Int, _ position: UInt64, _ address: UInt64, _ length: UInt64, isWrite: Bool
   ) throws(Errno) -> UInt64 {
-    let size = tables.vnodes[vnode].node.size
+    let size = tables.vnodes[tables.files[file].vnode].node.size
     guard position < size else { if isWrite { throw .noSpace } else { return 0 } }
     let length = min(length, size - position)
     var done: UInt64 = 0
@@ -92,11 +92,11 @@ extension VirtualFileSystem {
         let count: UInt64
         if at % Bound.sector == 0, length - done >= Bound.sector {
           let want = min(Bound.chunk, length - done) & ~(Bound.sector - 1)
-          count = try wholeSectors(worker, vnode, at, address &+ done, want, isWrite: isWrite)
+          count = try wholeSectors(worker, file, at, address &+ done, want, isWrite: isWrite)
           done += count
           if count < want { break }
         } else {
-          count = try partOfSector(worker, vnode, at, address &+ done, min(length - done, Bound.sector - at % Bound.sector), isWrite: isWrite)
+          count = try partOfSector(worker, file, at, address &+ done, min(length - done, Bound.sector - at % Bound.sector), isWrite: isWrite)
           done += count
           if count == 0 { break }
         }
@@ -106,29 +106,29 @@ extension VirtualFileSystem {
   }
 
   private func wholeSectors(
-    _ worker: Int, _ vnode: Int, _ position: UInt64, _ address: UInt64, _ length: UInt64, isWrite: Bool
+    _ worker: Int, _ file: Int, _ position: UInt64, _ address: UInt64, _ length: UInt64, isWrite: Bool
   ) throws(Errno) -> UInt64 {
-    let special = tables.vnodes[vnode].node.special
+    let special = tables.vnodes[tables.files[file].vnode].node.special
     let driver = Device.driver(special)
     let access = isWrite ? Kernel.Access.read : Kernel.Access.write
     let grant = try grant(tables.workers[worker].client, address, length, to: driver, access: access)
     defer { revoke(grant) }
     let call = Block.Transfer(position: position, grant: grant, offset: 0, length: UInt32(length), minor: Device.minor(special), write: isWrite)
-    return try ask(worker, driver, call, limit: length).count
+    return try ask(worker, driver, call, limit: length, file: file).count
   }
 
   private func partOfSector(
-    _ worker: Int, _ vnode: Int, _ position: UInt64, _ address: UInt64, _ length: UInt64, isWrite: Bool
+    _ worker: Int, _ file: Int, _ position: UInt64, _ address: UInt64, _ length: UInt64, isWrite: Bool
   ) throws(Errno) -> UInt64 {
     acquire(Lock.bounce(limits.files), worker)
     defer { release(lock: Lock.bounce(limits.files)) }
     let start = position & ~(Bound.sector - 1)
     let inside = Int(position - start)
-    guard try bounce(worker, vnode, start, isWrite: false) == Bound.sector else { return 0 }
+    guard try bounce(worker, file, start, isWrite: false) == Bound.sector else { return 0 }
     let client = tables.workers[worker].client
     if isWrite {
       try copy(client, address, bounceBuffer + inside, Int(length), Kernel.Direction.read)
-      guard try bounce(worker, vnode, start, isWrite: true) == Bound.sector else { return 0 }
+      guard try bounce(worker, file, start, isWrite: true) == Bound.sector else { return 0 }
     } else {
       try copy(client, address, bounceBuffer + inside, Int(length), Kernel.Direction.write)
     }
@@ -136,8 +136,8 @@ extension VirtualFileSystem {
   }
 
   /// One sector between the device and our buffer.
-  private func bounce(_ worker: Int, _ vnode: Int, _ position: UInt64, isWrite: Bool) throws(Errno) -> UInt64 {
-    let special = tables.vnodes[vnode].node.special
+  private func bounce(_ worker: Int, _ file: Int, _ position: UInt64, isWrite: Bool) throws(Errno) -> UInt64 {
+    let special = tables.vnodes[tables.files[file].vnode].node.special
     let driver = Device.driver(special)
     let own = Kernel.GrantCreate(
       address: UInt64(UInt(bitPattern: bounceBuffer)), length: Bound.sector, grantee: driver,
@@ -146,7 +146,7 @@ extension VirtualFileSystem {
     defer { revoke(grant) }
     let call = Block.Transfer(
       position: position, grant: grant, offset: 0, length: UInt32(Bound.sector), minor: Device.minor(special), write: isWrite)
-    return try ask(worker, driver, call, limit: Bound.sector).count
+    return try ask(worker, driver, call, limit: Bound.sector, file: file).count
   }
 
   // MARK: Character devices
@@ -169,13 +169,15 @@ extension VirtualFileSystem {
     let message = isWrite
       ? Message(Char.Write(minor: minor, flags: flags, position: 0, grant: grant, offset: 0, length: length))
       : Message(Char.Read(minor: minor, flags: flags, position: 0, grant: grant, offset: 0, length: length))
-    try askDriver(index, delivery, driver, message, grant, limit: length)
+    try askDriver(index, delivery, file, driver, message, grant, limit: length)
     return nil
   }
 
   /// Leaves a request with a character driver; `deviceAnswered` ends it.
-  private func askDriver(_ index: Int, _ delivery: Delivery, _ driver: Endpoint, _ message: Message, _ grant: UInt64, limit: UInt64) throws(Errno) {
-    do throws(Errno) { try submit(workerCount + index, to: driver, message, limit: limit) } catch {
+  private func askDriver(
+    _ index: Int, _ delivery: Delivery, _ file: Int, _ driver: Endpoint, _ message: Message, _ grant: UInt64, limit: UInt64
+  ) throws(Errno) {
+    do throws(Errno) { try submit(workerCount + index, to: driver, message, limit: limit, file: file) } catch {
       if grant != 0 { revoke(grant) }
       throw error
     }
@@ -224,7 +226,7 @@ extension VirtualFileSystem {
       grant = try self.grant(tables.processes[index].endpoint, call.argument, size, to: driver, access: access)
     }
     let message = Message(Char.Control(minor: UInt64(Device.minor(special)), request: call.request, argument: size > 0 ? grant : call.argument))
-    try askDriver(index, delivery, driver, message, grant, limit: .max)
+    try askDriver(index, delivery, file, driver, message, grant, limit: .max)
     return nil
   }
 
