@@ -72,7 +72,7 @@ extension TestSystem {
       let right = node.pointee.right.map { visit($0, node) } ?? 0
       if max(left, right) > min(left, right) + 1 { problems.append("the tree leans") }
       let before = node.pointee
-      RegionTree.refresh(node)
+      _ = RegionTree.refresh(node)
       if before.height != node.pointee.height || before.subtreeGap != node.pointee.subtreeGap
         || before.subtreeStart != node.pointee.subtreeStart || before.subtreeEnd != node.pointee.subtreeEnd
       {
@@ -97,6 +97,7 @@ extension TestSystem {
         let entry = PageEntry(raw: vm.frames.words(frame)[index])
         if entry.raw == 0 { continue }
         entries += 1
+        if vm.frames.owned(frame).pointee.lines & (1 << UInt64(index / 8)) == 0 { problems.append("a table forgot an entry") }
         let address = base + UInt64(index) << (3 + 9 * level)
         if level > 1 {
           visit(Frame(address: entry.frame), level - 1, address)

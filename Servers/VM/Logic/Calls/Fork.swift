@@ -50,10 +50,11 @@ extension VirtualMemory {
   private mutating func inherit(_ parent: Space.Pointer, _ child: Space.Pointer, _ region: Region.Pointer) -> Bool {
     let keepsWritable = region.pointee.type.inheritance == .share
     var seen = false
-    var address = region.pointee.start
+    var cursor = LeafCursor(region.pointee.range)
     var target: UnsafeMutablePointer<UInt64>?
     var targetAddress: UInt64 = 0
-    while let slot = nextLeaf(parent, &address, region.pointee.end) {
+    while let slot = next(&cursor, parent) {
+      let address = cursor.address
       var entry = PageEntry(raw: slot.pointee)
       if entry.isWritable, !keepsWritable {
         entry.raw &= ~PageEntry.writable
@@ -69,7 +70,6 @@ extension VirtualMemory {
       target = position
       targetAddress = address
       set(position, Frame(address: entry.frame), entry.raw & ~PageEntry.frameMask)
-      address &+= Page.size
     }
     return seen
   }

@@ -16,11 +16,10 @@ extension VirtualMemory {
     guard let region = space.pointee.regions.lowest(above: address) else { throw .noSuchFile }
     var resident: UInt64 = 0
     var shared: UInt64 = 0
-    var at = region.pointee.start
-    while let slot = nextLeaf(space, &at, region.pointee.end) {
+    var cursor = LeafCursor(region.pointee.range)
+    while let slot = next(&cursor, space) {
       resident &+= 1
       if !isSoleOwner(of: Frame(address: PageEntry(raw: slot.pointee).frame)) { shared &+= 1 }
-      at &+= Page.size
     }
     return VM.RegionInformation.Reply(
       start: region.pointee.start, end: region.pointee.end, protection: UInt32(region.pointee.protection),

@@ -22,6 +22,19 @@ struct FrameRecord: BitwiseCopyable {
   var entries: UInt16 = 0
 
   static var none: UInt32 { UInt32.max }
+
+  /// Of a page table: bit n says that an entry of the n-th eight may be in use; a table is in no list. So a sparse
+  /// table is walked in a few steps.
+  var lines: UInt64 {
+    get { UInt64(previous) << 32 | UInt64(next) }
+    set {
+      next = UInt32(truncatingIfNeeded: newValue)
+      previous = UInt32(truncatingIfNeeded: newValue >> 32)
+    }
+  }
+
+  /// The record of a frame that was just taken.
+  static func taken(_ kind: FrameKind) -> FrameRecord { FrameRecord(next: 0, previous: 0, kind: kind) }
 }
 
 /// Whose a frame is; each has a total (V80).

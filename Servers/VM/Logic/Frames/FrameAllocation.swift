@@ -41,7 +41,7 @@ extension FrameTable {
       sections[fresh].touched &+= 1
     }
     add(1, kind)
-    owned(frame).pointee = FrameRecord(kind: kind)
+    owned(frame).pointee = FrameRecord.taken(kind)
     return frame
   }
 

@@ -22,7 +22,8 @@ struct RegionTree: BitwiseCopyable {
       root = node
     }
     count &+= 1
-    rebalance(node)
+    _ = Self.refresh(node)
+    rebalance(parent)
   }
 
   mutating func remove(_ node: Region.Pointer) {
@@ -46,16 +47,15 @@ struct RegionTree: BitwiseCopyable {
     next.pointee.left = left
     left.pointee.parent = next
     replace(node, under: node.pointee.parent, by: next)
+    next.pointee.height = 0  // what it says is of its old place: news for those above, whatever it will be
     rebalance(changed)
+    rebalance(next)
   }
 
   /// After `node.start` or `node.end` moved within its gap.
   mutating func resized(_ node: Region.Pointer) {
     var at: Link = node
-    while let here = at {
-      Self.refresh(here)
-      at = here.pointee.parent
-    }
+    while let here = at, Self.refresh(here) { at = here.pointee.parent }
   }
 
   private mutating func replace(_ node: Region.Pointer, under parent: Link, by other: Link) {
@@ -70,7 +70,7 @@ struct RegionTree: BitwiseCopyable {
   private mutating func rebalance(_ from: Link) {
     var at = from
     while let node = at {
-      Self.refresh(node)
+      let changed = Self.refresh(node)
       let left = Self.height(node.pointee.left)
       let right = Self.height(node.pointee.right)
       var top = node
@@ -80,6 +80,8 @@ struct RegionTree: BitwiseCopyable {
       } else if right > left &+ 1, let child = node.pointee.right {
         if Self.height(child.pointee.right) < Self.height(child.pointee.left) { _ = rotateRight(child) }
         top = rotateLeft(node)
+      } else if !changed {
+        return  // nothing above can change
       }
       at = top.pointee.parent
     }
@@ -92,8 +94,8 @@ struct RegionTree: BitwiseCopyable {
     top.pointee.left?.pointee.parent = node
     top.pointee.left = node
     node.pointee.parent = top
-    Self.refresh(node)
-    Self.refresh(top)
+    _ = Self.refresh(node)
+    _ = Self.refresh(top)
     return top
   }
 
@@ -104,8 +106,8 @@ struct RegionTree: BitwiseCopyable {
     top.pointee.right?.pointee.parent = node
     top.pointee.right = node
     node.pointee.parent = top
-    Self.refresh(node)
-    Self.refresh(top)
+    _ = Self.refresh(node)
+    _ = Self.refresh(top)
     return top
   }
 
@@ -113,8 +115,8 @@ struct RegionTree: BitwiseCopyable {
     if let link { link.pointee.height } else { 0 }
   }
 
-  /// Computes what a node says of its subtree from its children.
-  static func refresh(_ node: Region.Pointer) {
+  /// Computes what a node says of its subtree from its children. Returns whether that is news.
+  static func refresh(_ node: Region.Pointer) -> Bool {
     var start = node.pointee.start
     var end = node.pointee.end
     var gap: UInt64 = 0
@@ -129,9 +131,14 @@ struct RegionTree: BitwiseCopyable {
       end = right.pointee.subtreeEnd
       height = max(height, right.pointee.height)
     }
+    height &+= 1
+    if node.pointee.subtreeStart == start, node.pointee.subtreeEnd == end, node.pointee.subtreeGap == gap, node.pointee.height == height {
+      return false
+    }
     node.pointee.subtreeStart = start
     node.pointee.subtreeEnd = end
     node.pointee.subtreeGap = gap
-    node.pointee.height = height &+ 1
+    node.pointee.height = height
+    return true
   }
 }

@@ -63,7 +63,7 @@ extension VirtualMemory {
       if slot.pointee == 0 {
         let table = frames.takeZeroed(.table)
         space.pointee.tables &+= 1
-        frames.owned(frame).pointee.entries &+= 1
+        use(frame, slot)
         slot.pointee = PageEntry(frame: table.address, flags: PageEntry.present | PageEntry.writable | PageEntry.user).raw
       }
       frame = Frame(address: PageEntry(raw: slot.pointee).frame)
@@ -72,11 +72,44 @@ extension VirtualMemory {
     return frames.words(frame) + Page.index(address, level: 1)
   }
 
+  /// An entry of a table that was empty is about to be filled.
+  @inline(__always) private mutating func use(_ table: Frame, _ slot: UnsafeMutablePointer<UInt64>) {
+    let record = frames.owned(table)
+    record.pointee.entries &+= 1
+    record.pointee.lines |= 1 &<< ((UInt64(UInt(bitPattern: slot)) >> 6) & 63)
+  }
+
   /// Fills an empty leaf entry; the frame has a mapping more (V68).
   @inline(__always) mutating func set(_ slot: UnsafeMutablePointer<UInt64>, _ frame: Frame, _ flags: UInt64) {
-    frames.owned(frames.frame(of: slot)).pointee.entries &+= 1
+    use(frames.frame(of: slot), slot)
     slot.pointee = PageEntry(frame: frame.address, flags: flags).raw
     frames.retain(frame)
+  }
+
+  /// The first entry in use from `index` on; 512 if there is none.
+  @inline(__always) mutating func nextUsed(_ table: Frame, _ index: Int) -> Int {
+    guard index < Page.entries else { return Page.entries }
+    let entries = frames.words(table)
+    var at = index
+    var lines = frames.owned(table).pointee.lines &>> UInt64(at &>> 3)
+    while lines != 0 {
+      if lines & 1 != 0 {
+        let end = (at | 7) &+ 1
+        while at < end {
+          if entries[at] != 0 { return at }
+          at &+= 1
+        }
+      } else {
+        at = (at | 7) &+ 1
+      }
+      lines &>>= 1
+      let skip = lines.trailingZeroBitCount
+      if skip < 64 {
+        at &+= skip &<< 3
+        lines &>>= UInt64(skip)
+      }
+    }
+    return Page.entries
   }
 
   /// Takes all pages in `range` out, and tables that become empty. Returns whether the MMU could have seen any, so
@@ -90,62 +123,37 @@ extension VirtualMemory {
     let shift = 3 &+ 9 &* level
     var seen = false
     var gone: UInt16 = 0
-    var index = Int(truncatingIfNeeded: range.start &>> shift) & 511
     let last = Int(truncatingIfNeeded: (range.end &- 1) &>> shift) & 511
     // What the table covers begins here; of its first and last entry only a part may be meant.
     let base = range.start & ~((1 &<< (shift &+ 9)) &- 1)
+    var index = nextUsed(table, Int(truncatingIfNeeded: range.start &>> shift) & 511)
     while index <= last {
       let entry = PageEntry(raw: entries[index])
-      if entry.raw != 0 {
-        let frame = Frame(address: entry.frame)
-        if level == 1 {
-          if entry.isPresent { seen = true }
+      let frame = Frame(address: entry.frame)
+      if level == 1 {
+        if entry.isPresent { seen = true }
+        entries[index] = 0
+        gone &+= 1
+        frames.release(frame)
+      } else {
+        let from = base &+ UInt64(index) &<< shift
+        let part = PageRange(start: max(from, range.start), end: min(from &+ 1 &<< shift, range.end))
+        if clear(space, frame, level: level &- 1, part) { seen = true }
+        if frames.owned(frame).pointee.entries == 0 {
           entries[index] = 0
           gone &+= 1
-          frames.release(frame)
-        } else {
-          let from = base &+ UInt64(index) &<< shift
-          let part = PageRange(start: max(from, range.start), end: min(from &+ 1 &<< shift, range.end))
-          if clear(space, frame, level: level &- 1, part) { seen = true }
-          if frames.owned(frame).pointee.entries == 0 {
-            entries[index] = 0
-            gone &+= 1
-            space.pointee.tables &-= 1
-            frames.retire(frame)
-          }
+          space.pointee.tables &-= 1
+          frames.retire(frame)
         }
       }
-      index &+= 1
+      index = nextUsed(table, index &+ 1)
     }
-    if gone > 0 { frames.owned(table).pointee.entries &-= gone }
+    if gone > 0 {
+      let record = frames.owned(table)
+      record.pointee.entries &-= gone
+      if record.pointee.entries == 0 { record.pointee.lines = 0 }
+    }
     return seen
-  }
-
-  /// The leaf entry at or above `address`, below `end`, that is in use; `address` moves there. Nil if there is none.
-  func nextLeaf(_ space: Space.Pointer, _ address: inout UInt64, _ end: UInt64) -> UnsafeMutablePointer<UInt64>? {
-    while address < end {
-      var table = frames.words(space.pointee.root)
-      var level: UInt64 = 4
-      var entry = PageEntry(raw: table[Page.index(address, level: 4)])
-      while level > 1, entry.raw != 0 {
-        table = frames.words(Frame(address: entry.frame))
-        level &-= 1
-        entry = PageEntry(raw: table[Page.index(address, level: level)])
-      }
-      if level == 1 {
-        // Stay in this leaf table as long as possible.
-        var index = Page.index(address, level: 1)
-        while index < Page.entries, address < end {
-          if table[index] != 0 { return table + index }
-          index &+= 1
-          address &+= Page.size
-        }
-      } else {
-        let span: UInt64 = 1 &<< (3 &+ 9 &* level)
-        address = (address | (span &- 1)) &+ 1
-      }
-    }
-    return nil
   }
 
   /// Gives the pages in `range` the access that `region` now allows. Returns whether a translation that the MMU may
@@ -155,14 +163,13 @@ extension VirtualMemory {
     let mayWrite = LeafEntry.isWritable(region)
     let inPlace = region.pointee.type.writesInPlace
     var seen = false
-    var address = range.start
-    while let slot = nextLeaf(space, &address, range.end) {
+    var cursor = LeafCursor(range)
+    while let slot = next(&cursor, space) {
       let old = PageEntry(raw: slot.pointee)
       // A private page becomes writable at its next write fault, which knows whether it is shared.
       let writable = mayWrite && (inPlace || old.isWritable) ? PageEntry.writable : 0
       slot.pointee = PageEntry(frame: old.frame, flags: flags | writable).raw
       if old.isPresent, slot.pointee != old.raw { seen = true }
-      address &+= Page.size
     }
     return seen
   }
