@@ -16,23 +16,23 @@ struct FirstSpace {
   private static var constant: UInt64 { PageEntry.user | PageEntry.noExecute }
   private static var variable: UInt64 { PageEntry.user | PageEntry.noExecute | PageEntry.writable }
 
-  static func build(_ boot: inout BootMemory, _ report: LoaderReport, _ kernel: UnsafeMutablePointer<Core<X86Machine>>) -> FirstSpace {
-    let mapper = PageMapper(user: true, frames: &boot.free)
+  static func build(_ boot: BootMemory, _ report: LoaderReport, _ kernel: UnsafeMutablePointer<Core<X86Machine>>) -> FirstSpace {
+    let mapper = PageMapper(user: true, frames: &boot.free.pointee)
     kernel.pointee.machine.prepareRoot(mapper.root)
-    let entry = load(boot.archiveBytes, mapper, &boot.free)
+    let entry = load(boot.archiveBytes, mapper, &boot.free.pointee)
 
-    let stack = Frames.zeroed(&boot.free, length: stackSize)
-    mapper.map(AddressSpace.stackTop - stackSize, to: stack, length: stackSize, flags: variable, frames: &boot.free)
-    let stub = makeStub(report, &boot.free)
-    mapper.map(AddressSpace.stub, to: stub, length: Page.size, flags: user, frames: &boot.free)
-    for index in 0..<boot.window.count {
-      let range = boot.window[index]
-      mapper.map(AddressSpace.vmWindow &+ range.base, to: range.base, length: range.length, flags: variable, frames: &boot.free)
+    let stack = Frames.zeroed(&boot.free.pointee, length: stackSize)
+    mapper.map(AddressSpace.stackTop - stackSize, to: stack, length: stackSize, flags: variable, frames: &boot.free.pointee)
+    let stub = makeStub(report, &boot.free.pointee)
+    mapper.map(AddressSpace.stub, to: stub, length: Page.size, flags: user, frames: &boot.free.pointee)
+    for index in 0..<boot.window.pointee.count {
+      let range = boot.window.pointee[index]
+      mapper.map(AddressSpace.vmWindow &+ range.base, to: range.base, length: range.length, flags: variable, frames: &boot.free.pointee)
     }
 
     let size = Page.up(UInt64(MemoryLayout<BootInformation>.size))
-    let page = Frames.zeroed(&boot.free, length: size)
-    mapper.map(AddressSpace.vmBootInformation, to: page, length: size, flags: constant, frames: &boot.free)
+    let page = Frames.zeroed(&boot.free.pointee, length: size)
+    mapper.map(AddressSpace.vmBootInformation, to: page, length: size, flags: constant, frames: &boot.free.pointee)
     // Nothing is taken from `free` after this.
     let information = Frames.pointer(page).bindMemory(to: BootInformation.self, capacity: 1)
     information.pointee.magic = BootInformation.magic
@@ -40,11 +40,11 @@ struct FirstSpace {
     information.pointee.archive = boot.archive
     information.pointee.stubFrame = stub
     information.pointee.vmRoot = mapper.root
-    information.pointee.memoryEnd = boot.memory.end
+    information.pointee.memoryEnd = boot.memory.pointee.end
     information.pointee.commandLineLength = UInt64(report.commandLineLength)
     for index in 0..<report.commandLineLength { information.pointee.commandLine[index] = report.commandLine[index] }
-    information.pointee.freeCount = UInt64(boot.free.count)
-    for index in 0..<boot.free.count { information.pointee.free[index] = boot.free[index] }
+    information.pointee.freeCount = UInt64(boot.free.pointee.count)
+    for index in 0..<boot.free.pointee.count { information.pointee.free[index] = boot.free.pointee[index] }
     // The start-up stack: argc, and the ends of argv, envp and auxv, all zero.
     return FirstSpace(root: mapper.root, entry: entry, stack: AddressSpace.stackTop - 64)
   }

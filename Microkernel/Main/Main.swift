@@ -17,31 +17,31 @@ import X86State
 func kernelMain(_ loader: UInt32, _ information: UInt32) -> Never {
   Log().text("Apus kernel for x86-64").line()
   let report = readReport(loader, UInt64(information))
-  var boot = BootMemory(report)
+  let boot = BootMemory(report)
   let limits = boot.limits
 
   // The kernel's own frames.
-  let tables = Frames.take(UInt64(Core<X86Machine>.memoryNeeded(limits)), &boot.free)
-  let core = Frames.zeroed(&boot.free, length: UInt64(MemoryLayout<Core<X86Machine>>.size))
-  let states = Frames.take(UInt64(limits.threads * SignalFrame.extendedStateSize), &boot.free)
-  let interruptTable = Frames.zeroed(&boot.free)
-  let processorPage = Frames.zeroed(&boot.free)
-  let mapPage = Frames.zeroed(&boot.free)
-  let root = KernelSpace.build(memory: boot.memory, frames: &boot.free)
+  let tables = Frames.take(UInt64(Core<X86Machine>.memoryNeeded(limits)), &boot.free.pointee)
+  let core = Frames.zeroed(&boot.free.pointee, length: UInt64(MemoryLayout<Core<X86Machine>>.size))
+  let states = Frames.take(UInt64(limits.threads * SignalFrame.extendedStateSize), &boot.free.pointee)
+  let interruptTable = Frames.zeroed(&boot.free.pointee)
+  let processorPage = Frames.zeroed(&boot.free.pointee)
+  let rangePage = Frames.zeroed(&boot.free.pointee)
+  let root = KernelSpace.build(memory: boot.memory, frames: &boot.free.pointee)
   boot.closeKernel()
 
   let cpu = Processor.start(root: root, idt: interruptTable, page: processorPage, extendedStates: states)
-  let map = Frames.pointer(mapPage).bindMemory(to: MemoryMap.self, capacity: 1)
-  map.initialize(to: boot.memory)
+  let ranges = Frames.pointer(rangePage).bindMemory(to: PhysicalRange.self, capacity: MemoryMap.capacity)
+  for index in 0..<boot.memory.pointee.count { ranges[index] = boot.memory.pointee[index] }
   useSymbols(boot.archiveBytes)
 
   let kernel = Frames.pointer(core).bindMemory(to: Core<X86Machine>.self, capacity: 1)
-  kernel.initialize(to: Core(machine: X86Machine(cpu: cpu, map: map), limits: limits, memory: Frames.pointer(tables)))
+  kernel.initialize(to: Core(machine: X86Machine(cpu: cpu, ranges: ranges, rangeCount: boot.memory.pointee.count), limits: limits, memory: Frames.pointer(tables)))
   cpu.pointee.core = UnsafeMutableRawPointer(kernel)
   kernel.pointee.setBootPrivileges(slot: 1, BootTable.entry(0).privileges, priority: BootTable.entry(0).priority)
   kernel.pointee.setBootPrivileges(slot: 2, BootTable.entry(1).privileges, priority: BootTable.entry(1).priority)
 
-  let first = FirstSpace.build(&boot, report, kernel)
+  let first = FirstSpace.build(boot, report, kernel)
   kernel.pointee.createFirst(root: first.root, space: 0, entry: first.entry, stack: first.stack)
   kernel.pointee.schedule()
   kernel.pointee.machine.resume(kernel.pointee.current)
@@ -51,11 +51,13 @@ func kernelMain(_ loader: UInt32, _ information: UInt32) -> Never {
 private func readReport(_ loader: UInt32, _ information: UInt64) -> LoaderReport {
   // start.S has mapped this much.
   let view = PhysicalView(base: UInt(AddressSpace.kernelLinear), start: 0x400, end: 4 << 30)
+  guard LoaderReport.storageSize <= Int(BOOT_TABLE_SIZE), let storage = UnsafeMutableRawPointer(bitPattern: UInt(address_of_boot_report()))
+  else { Panic.stop("no room for the loader's report") }
   switch loader {
   case UInt32(BOOT_PVH):
-    if let report = LoaderReport(pvh: information, view) { return report }
+    if let report = LoaderReport(pvh: information, view, storage: storage) { return report }
   case UInt32(BOOT_MULTIBOOT2):
-    if let report = LoaderReport(multiboot2: information, view) { return report }
+    if let report = LoaderReport(multiboot2: information, view, storage: storage) { return report }
   default: break
   }
   Panic.stop("started by an unknown boot loader, or one without a memory map")

@@ -1,27 +1,32 @@
 import BootImage
 
 /// What a boot loader says, in one form: the memory map as reported, the command line and the boot archive. Read
-/// from raw bytes at physical addresses, all of them suspect: a field that points nowhere reads as absent.
+/// from raw bytes at physical addresses, all of them suspect: a field that points nowhere reads as absent. It keeps
+/// its tables in memory that it is given, for the boot stack is small.
 public struct LoaderReport: BitwiseCopyable {
-  /// RAM and what the loader holds reserved inside it, in its own order.
-  public var ranges: InlineArray<128, ReportedRange>
-  public var rangeCount = 0
-  public var archive = PhysicalRange(base: 0, length: 0)
-  public var commandLine: InlineArray<512, UInt8>
-  public var commandLineLength = 0
+  /// RAM and what is reserved inside it, in the loader's order.
+  public let ranges: UnsafeMutablePointer<ReportedRange>
+  public private(set) var rangeCount = 0
+  public private(set) var archive = PhysicalRange(base: 0, length: 0)
+  public let commandLine: UnsafeMutablePointer<UInt8>
+  public private(set) var commandLineLength = 0
 
   public struct ReportedRange: BitwiseCopyable {
     public var base, length: UInt64
     public var isMemory: Bool
   }
 
-  public init() {
-    ranges = InlineArray(repeating: ReportedRange(base: 0, length: 0, isMemory: false))
-    commandLine = InlineArray(repeating: 0)
+  public static var rangeLimit: Int { 128 }
+  /// Bytes that `init` wants, aligned to 8.
+  public static var storageSize: Int { rangeLimit * MemoryLayout<ReportedRange>.stride + BootInformation.commandLineLimit }
+
+  init(storage: UnsafeMutableRawPointer) {
+    ranges = storage.bindMemory(to: ReportedRange.self, capacity: Self.rangeLimit)
+    commandLine = (storage + Self.rangeLimit * MemoryLayout<ReportedRange>.stride).bindMemory(to: UInt8.self, capacity: BootInformation.commandLineLimit)
   }
 
   mutating func append(base: UInt64, length: UInt64, type: UInt32) {
-    guard rangeCount < 128 else { return }
+    guard rangeCount < Self.rangeLimit else { return }
     ranges[rangeCount] = ReportedRange(base: base, length: length, isMemory: type == 1)
     rangeCount += 1
   }
@@ -36,9 +41,8 @@ public struct LoaderReport: BitwiseCopyable {
     }
   }
 
-  /// The usable map. `repaired` is told of each range that was not as it should be.
-  public func memoryMap(_ repaired: (ReportedRange, MemoryMap.Repair) -> Void) -> MemoryMap {
-    var map = MemoryMap()
+  /// Makes `map` the usable memory. `repaired` is told of each range that was not as it should be.
+  public func fill(_ map: inout MemoryMap, _ repaired: (ReportedRange, MemoryMap.Repair) -> Void) {
     for index in 0..<rangeCount where ranges[index].isMemory {
       let repair = map.add(base: ranges[index].base, length: ranges[index].length)
       if repair != .none { repaired(ranges[index], repair) }
@@ -46,7 +50,6 @@ public struct LoaderReport: BitwiseCopyable {
     for index in 0..<rangeCount where !ranges[index].isMemory {
       if !map.remove(base: ranges[index].base, length: ranges[index].length) { repaired(ranges[index], .displaced) }
     }
-    return map
   }
 
   /// Whether the command line has this word, as in `ipc=int`.
@@ -96,8 +99,8 @@ public struct PhysicalView: BitwiseCopyable {
 
 extension LoaderReport {
   /// `hvm_start_info` of the PVH boot ABI (Xen, `public/arch-x86/hvm/start_info.h`). Nil if it is none, or has no map.
-  public init?(pvh at: UInt64, _ memory: PhysicalView) {
-    self.init()
+  public init?(pvh at: UInt64, _ memory: PhysicalView, storage: UnsafeMutableRawPointer) {
+    self.init(storage: storage)
     guard memory.load(at, as: UInt32.self) == 0x336E_C578, let version: UInt32 = memory.load(at &+ 4), version >= 1,
       let modules: UInt32 = memory.load(at &+ 12), let moduleList: UInt64 = memory.load(at &+ 16),
       let line: UInt64 = memory.load(at &+ 24), let map: UInt64 = memory.load(at &+ 40), let entries: UInt32 = memory.load(at &+ 48)
@@ -116,8 +119,8 @@ extension LoaderReport {
   }
 
   /// Multiboot2 information (specification 2.0, 3.6). Nil if it has no memory map.
-  public init?(multiboot2 at: UInt64, _ memory: PhysicalView) {
-    self.init()
+  public init?(multiboot2 at: UInt64, _ memory: PhysicalView, storage: UnsafeMutableRawPointer) {
+    self.init(storage: storage)
     guard let size: UInt32 = memory.load(at), size >= 16 else { return nil }
     let end = at &+ UInt64(size)
     var tag = at &+ 8

@@ -3,6 +3,8 @@ import Testing
 
 @testable import PhysicalMemory
 
+enum Loader: CaseIterable { case pvh, multiboot2 }
+
 /// Physical memory from 0x1000 on, as bytes that a test writes.
 struct FakeMemory {
   var bytes = [UInt8](repeating: 0, count: 0x8000)
@@ -15,8 +17,24 @@ struct FakeMemory {
     for (index, byte) in (Array(text.utf8) + [0]).enumerated() { bytes[physical - 0x1000 + index] = byte }
   }
 
-  func view<R>(_ body: (PhysicalView) -> R) -> R {
-    bytes.withUnsafeBytes { body(PhysicalView(base: UInt(bitPattern: $0.baseAddress!) &- 0x1000, start: 0x1000, end: 0x9000)) }
+  /// What the kernel would read from it. The report's tables live as long as the tests do.
+  func report(_ loader: Loader, at: UInt64 = 0x1000, into storage: UnsafeMutableRawPointer = storage()) -> LoaderReport? {
+    bytes.withUnsafeBytes {
+      let view = PhysicalView(base: UInt(bitPattern: $0.baseAddress!) &- 0x1000, start: 0x1000, end: 0x9000)
+      return switch loader {
+      case .pvh: LoaderReport(pvh: at, view, storage: storage)
+      case .multiboot2: LoaderReport(multiboot2: at, view, storage: storage)
+      }
+    }
+  }
+
+  static func storage() -> UnsafeMutableRawPointer { .allocate(byteCount: LoaderReport.storageSize, alignment: 8) }
+
+  static func standard(_ loader: Loader, line: String) -> FakeMemory {
+    switch loader {
+    case .pvh: pvh(pc, line: line)
+    case .multiboot2: multiboot2(pc, line: line)
+    }
   }
 
   /// `hvm_start_info` at 0x1000 with a map of `ranges`, a command line and one module.
@@ -74,15 +92,15 @@ let pc: [(base: UInt64, length: UInt64, type: UInt32)] = [
 ]
 
 @Suite struct LoaderTests {
-  @Test("PVH and Multiboot2 give the same report", arguments: [true, false])
-  func reports(_ pvh: Bool) throws {
-    let memory = pvh ? FakeMemory.pvh(pc, line: "batch ipc=int") : FakeMemory.multiboot2(pc, line: "batch ipc=int")
-    let report = try #require(memory.view { pvh ? LoaderReport(pvh: 0x1000, $0) : LoaderReport(multiboot2: 0x1000, $0) })
+  @Test("PVH and Multiboot2 give the same report", arguments: Loader.allCases)
+  func reports(_ loader: Loader) throws {
+    let report = try #require(FakeMemory.standard(loader, line: "batch ipc=int").report(loader))
     #expect(report.rangeCount == pc.count)
     #expect(report.archive == PhysicalRange(base: 0xFE_0000, length: 0x1_2345))
     #expect(report.commandLineLength == 13)
     var repairs = 0
-    let map = report.memoryMap { _, _ in repairs += 1 }
+    var map = MemoryMap()
+    report.fill(&map) { _, _ in repairs += 1 }
     #expect(repairs == 1)  // the end of conventional memory is no page boundary
     #expect(list(map) == [
       PhysicalRange(base: 0, length: 0x9F000), PhysicalRange(base: 0x10_0000, length: 0xFEE_0000), PhysicalRange(base: 1 << 32, length: 1 << 30),
@@ -92,14 +110,16 @@ let pc: [(base: UInt64, length: UInt64, type: UInt32)] = [
   @Test("V1 what is reserved is not memory, even if it is reported as both")
   func reservedWins() throws {
     let memory = FakeMemory.pvh([(0x10_0000, 0x10_0000, 1), (0x14_0800, 0x1000, 2)])
-    let report = try #require(memory.view { LoaderReport(pvh: 0x1000, $0) })
-    #expect(list(report.memoryMap { _, _ in }) == [PhysicalRange(base: 0x10_0000, length: 0x4_0000), PhysicalRange(base: 0x14_2000, length: 0xB_E000)])
+    let report = try #require(memory.report(.pvh))
+    var map = MemoryMap()
+    report.fill(&map) { _, _ in }
+    #expect(list(map) == [PhysicalRange(base: 0x10_0000, length: 0x4_0000), PhysicalRange(base: 0x14_2000, length: 0xB_E000)])
   }
 
   @Test("words of the command line are whole words")
   func words() throws {
     let memory = FakeMemory.pvh(pc, line: "batch ipc=integer root=ram")
-    let report = try #require(memory.view { LoaderReport(pvh: 0x1000, $0) })
+    let report = try #require(memory.report(.pvh))
     #expect(report.hasWord("batch") && report.hasWord("root=ram"))
     #expect(!report.hasWord("ipc=int") && !report.hasWord("root") && !report.hasWord("atch"))
   }
@@ -107,33 +127,34 @@ let pc: [(base: UInt64, length: UInt64, type: UInt32)] = [
   @Test("a command line without an end is cut off")
   func endlessLine() throws {
     let memory = FakeMemory.pvh(pc, line: String(repeating: "x", count: 2000))
-    let report = try #require(memory.view { LoaderReport(pvh: 0x1000, $0) })
+    let report = try #require(memory.report(.pvh))
     #expect(report.commandLineLength == 512)
   }
 
   @Test("information that is none is refused")
   func nothing() {
-    #expect(FakeMemory().view { LoaderReport(pvh: 0x1000, $0) } == nil)
-    #expect(FakeMemory().view { LoaderReport(multiboot2: 0x1000, $0) } == nil)
-    #expect(FakeMemory.pvh([]).view { LoaderReport(pvh: 0x1000, $0) } == nil)
+    for loader in Loader.allCases { #expect(FakeMemory().report(loader) == nil) }
+    #expect(FakeMemory.pvh([]).report(.pvh) == nil)
     for at: UInt64 in [0, 0xFFF, 0x8FFE, 0x9000, .max - 3] {
-      #expect(FakeMemory.pvh(pc).view { LoaderReport(pvh: at, $0) } == nil)
-      #expect(FakeMemory.pvh(pc).view { LoaderReport(multiboot2: at, $0) } == nil)
+      for loader in Loader.allCases { #expect(FakeMemory.standard(loader, line: "").report(loader, at: at) == nil) }
     }
   }
 
-  @Test("V1 random bytes in the information never lead outside of memory", arguments: [true, false])
-  func noise(_ pvh: Bool) {
+  @Test("V1 random bytes in the information never lead outside of memory", arguments: Loader.allCases)
+  func noise(_ loader: Loader) {
     let seed = UInt64.random(in: 1 ... .max)
     print("loader seed \(seed)")
     var generator = Generator(state: seed)
+    let storage = FakeMemory.storage()
     for _ in 0..<5_000 {
-      var memory = pvh ? FakeMemory.pvh(pc, line: "batch") : FakeMemory.multiboot2(pc, line: "batch")
+      var memory = FakeMemory.standard(loader, line: "batch")
       for _ in 0..<Int.random(in: 1...40, using: &generator) {
         memory.bytes[Int.random(in: 4..<(Bool.random(using: &generator) ? 0x100 : 0x1200), using: &generator)] = .random(in: 0...255, using: &generator)
       }
-      guard let report = memory.view({ pvh ? LoaderReport(pvh: 0x1000, $0) : LoaderReport(multiboot2: 0x1000, $0) }) else { continue }
-      expectSound(report.memoryMap { _, _ in })
+      guard let report = memory.report(loader, into: storage) else { continue }
+      var map = MemoryMap()
+      report.fill(&map) { _, _ in }
+      expectSound(map)
     }
   }
 }

@@ -141,6 +141,10 @@ boot_level4: .skip 4096
 boot_level3: .skip 4096
 boot_level3_top: .skip 4096
 boot_level2: .skip 4 * 4096
+    .globl boot_report
+boot_report: .skip BOOT_TABLE_SIZE      // what Swift keeps of the loader's information
+    .globl boot_maps
+boot_maps: .skip BOOT_TABLE_SIZE        // who has which memory
 
 // Each stack has a page below it that the final tables leave out: who overruns it meets a double fault, with a
 // stack of its own.

@@ -1,4 +1,5 @@
 import BootImage
+import CProbe
 import IPC
 import PageTable
 import Protocols
@@ -10,12 +11,14 @@ import Trap
 @c(probe_main)
 func probe_main(_ stack: UnsafeRawPointer) {
   var probe = Probe()
+  if probe.hasWord("probe=crash") { probe_crash() }
   probe.checkBootInformation()
   probe.checkEntries()
   probe.checkAlarm()
   probe.checkExceptions()
   probe.checkPageFaults()
   probe.checkServer()
+  if probe.hasWord("probe=wait") { probe.wait() }
   probe.finish()
 }
 
@@ -62,6 +65,23 @@ struct Probe {
   private mutating func write(_ line: inout Text) {
     line.append(byte: 10)
     ipc.log(line)
+  }
+
+  func hasWord(_ word: StaticString) -> Bool {
+    let size = word.utf8CodeUnitCount
+    let length = Int(information.pointee.commandLineLength)
+    for start in 0..<length where start + size <= length {
+      var index = 0
+      while index < size && information.pointee.commandLine[start + index] == word.utf8Start[index] { index += 1 }
+      if index == size { return true }
+    }
+    return false
+  }
+
+  /// Sleeps for good, so that somebody can look at the machine from outside.
+  mutating func wait() {
+    ipc.log("probe: waiting\n")
+    while true { _ = try? ipc.receive(from: .any, deadline: 0) }
   }
 
   mutating func finish() {

@@ -73,8 +73,8 @@ probe_registers:
     test $0x200, %r11                   // and interrupts are on
     jnz 4f
 5:  orq $8, 24(%rsp)
-4:  cmpq $2, (%rsp)
-    je 4f
+4:  cmpq $1, (%rsp)
+    jne 4f
     or %rsi, %rdx
     jz 4f
     orq $16, 24(%rsp)
@@ -136,6 +136,11 @@ probe_null_calls:
     pop %rbx
     pop %rbp
     ret
+
+    .globl probe_crash
+probe_crash:
+    movb $0, 8
+    ud2
 
 .macro THREAD name
     .globl \name

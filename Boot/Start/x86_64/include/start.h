@@ -11,10 +11,11 @@
 // Kernel stacks: one page without a mapping below each. Sizes in start.S.
 #define STACK_SIZE 16384
 #define TRAP_STACK_SIZE 8192
+#define BOOT_TABLE_SIZE 4096
 
 #ifndef __ASSEMBLER__
 #define APUS_PLACE __attribute__((swift_attr("nonisolated(unsafe)"))) extern char
-APUS_PLACE kernel_image_start, kernel_rodata_start, kernel_data_start, kernel_image_end;
+APUS_PLACE kernel_image_start, kernel_rodata_start, kernel_data_start, kernel_image_end, boot_report, boot_maps;
 APUS_PLACE kernel_stack_guard, kernel_stack, nmi_stack_guard, nmi_stack, fault_stack_guard, fault_stack, check_stack_guard,
     check_stack, debug_stack_guard, debug_stack;
 #undef APUS_PLACE
@@ -24,6 +25,8 @@ APUS_ADDRESS(kernel_image_start)
 APUS_ADDRESS(kernel_rodata_start)
 APUS_ADDRESS(kernel_data_start)
 APUS_ADDRESS(kernel_image_end)
+APUS_ADDRESS(boot_report)
+APUS_ADDRESS(boot_maps)
 APUS_ADDRESS(kernel_stack_guard)
 APUS_ADDRESS(kernel_stack)
 APUS_ADDRESS(nmi_stack_guard)

@@ -15,7 +15,7 @@ public enum KernelSpace {
   ///   - memory: all RAM that the kernel may ever touch.
   ///   - frames: where tables come from.
   /// - Returns: a top table with an empty user half.
-  public static func build(memory: MemoryMap, frames: inout MemoryMap) -> UInt64 {
+  public static func build(memory: UnsafePointer<MemoryMap>, frames: inout MemoryMap) -> UInt64 {
     let mapper = PageMapper(user: false, frames: &frames)
     let data = PageEntry.global | PageEntry.writable | PageEntry.noExecute
     let start = address_of_kernel_image_start()
@@ -41,8 +41,8 @@ public enum KernelSpace {
     let apicFrame = x86_read_msr(0x1B) & PageEntry.frameMask
     mapper.map(apic, to: apicFrame, length: Page.size, flags: data | PageEntry.cacheDisable | PageEntry.writeThrough, frames: &frames)
 
-    for index in 0..<memory.count {
-      let range = memory[index]
+    for index in 0..<memory.pointee.count {
+      let range = memory.pointee[index]
       mapper.map(AddressSpace.kernelLinear &+ range.base, to: range.base, length: range.length, flags: data, frames: &frames)
     }
 

@@ -1,3 +1,4 @@
+import BootImage
 import CX86
 import X86State
 import IPC
@@ -11,14 +12,16 @@ public struct X86Machine: Machine, ~Copyable {
 
   let cpu: UnsafeMutablePointer<apus_cpu>
   /// What is in the linear map.
-  let map: UnsafePointer<MemoryMap>
+  let ranges: UnsafePointer<PhysicalRange>
+  let rangeCount: Int
   let scale: ClockScale
   let apic: LocalAPIC
   var lines: InterruptController
 
-  public init(cpu: UnsafeMutablePointer<apus_cpu>, map: UnsafePointer<MemoryMap>) {
+  public init(cpu: UnsafeMutablePointer<apus_cpu>, ranges: UnsafePointer<PhysicalRange>, rangeCount: Int) {
     self.cpu = cpu
-    self.map = map
+    self.ranges = ranges
+    self.rangeCount = rangeCount
     lines = InterruptController()
     apic = LocalAPIC()
     let rates = Calibration.run(apic)
@@ -31,7 +34,12 @@ public struct X86Machine: Machine, ~Copyable {
   @inline(__always)
   public func memory(at physical: UInt64) -> UnsafeMutableRawPointer { Frames.pointer(physical) }
 
-  public func isMemory(_ physical: UInt64, length: UInt64) -> Bool { map.pointee.contains(physical, length: length) }
+  /// A handful of ranges, and mostly the first or the second.
+  @inline(__always)
+  public func isMemory(_ physical: UInt64, length: UInt64) -> Bool {
+    for index in 0..<rangeCount where physical >= ranges[index].base && physical < ranges[index].end { return length <= ranges[index].end &- physical }
+    return false
+  }
 
   public mutating func prepareRoot(_ root: UInt64) {
     let own = Frames.pointer(cpu.pointee.kernel_root).assumingMemoryBound(to: UInt64.self)

@@ -9,6 +9,8 @@
 uint64_t probe_registers(uint64_t way, uint64_t flags);
 // Cost in TSC ticks of `count` null calls through the stub page.
 uint64_t probe_null_calls(uint64_t count);
+// Touches what is not there. In VM's place that is the end of the kernel.
+void probe_crash(void);
 
 #define PROBE_PLACE(name) \
   extern char name; \

@@ -1,0 +1,137 @@
+import Foundation
+import Testing
+import ToolKit
+
+/// The kernel and the machine below it, with the probe (`Tests/InSystem/Probe`) in VM's place.
+@Suite("Machine", .enabled(if: System.isReady)) struct MachineTests {
+  static let archive = Result {
+    let project = try Project.find()
+    let path = project.output + "/probe.archive"
+    try Files.write(Archive.bytes([.init(name: "vm", contents: Files.read(project.product("probe")))]), to: path)
+    return path
+  }
+
+  static func machine(_ name: String, words: [String] = []) throws -> Machine {
+    let project = try Project.find()
+    try Files.makeDirectory(project.logs)
+    var machine = Machine(
+      media: .direct(kernel: project.kernel, archive: try archive.get()), disk: .none, log: project.logs + "/machine.\(name).log")
+    machine.words = words
+    return machine
+  }
+
+  /// Boots the probe and reads what it says.
+  static func run(_ machine: Machine, place: SourceLocation = #_sourceLocation) throws -> String {
+    let session = try Session(machine, seconds: 120)
+    let ending = session.end()
+    let failed = session.log.split(separator: "\n").filter { $0.contains("FAILED") }
+    #expect(ending == .shutdown(0) && failed.isEmpty, "\(ending)\n\(session.log.suffix(3000))", sourceLocation: place)
+    return session.log
+  }
+
+  @Test("M-E1 M-E2 SEC1 SEC5 SEC6 the same behaviour on every processor, by every way in", arguments: ["max", "qemu64", "Skylake-Client-v1", "EPYC"], ["syscall", "int"])
+  func processors(cpu: String, entry: String) throws {
+    var machine = try Self.machine("\(cpu)-\(entry)", words: ["ipc=\(entry)"])
+    machine.cpu = cpu
+    let log = try Self.run(machine)
+    #expect(log.contains(entry == "int" ? "entry: int 0x80" : "entry: syscall"))
+  }
+
+  @Test("V1 any size of memory, also above 4 GiB", arguments: [32, 64, 1024, 4096, 8192]) func sizes(mebibytes: Int) throws {
+    var machine = try Self.machine("memory-\(mebibytes)")
+    machine.memory = mebibytes
+    let log = try Self.run(machine)
+    let free = try #require(log.firstMatch(of: #/figure free-kib (\d+)/#).flatMap { Int($0.1) })
+    #expect(free > (mebibytes - 6) << 10, "the kernel takes less than 6 MiB")
+  }
+
+  @Test("GRUB starts the same kernel by Multiboot2") func multiboot() throws {
+    let project = try Project.find()
+    var machine = try Self.machine("multiboot")
+    let path = project.output + "/probe.iso"
+    try ISO.make(path, kernel: project.kernel, archive: Self.archive.get(), words: ["ipc=int"])
+    machine.media = .iso(path)
+    #expect(try Self.run(machine).contains("entry: int 0x80"))
+  }
+
+  @Test("counted instructions: the same figures in every run") func counted() throws {
+    var logs: [String] = []
+    for run in 0..<2 {
+      var machine = try Self.machine("counted-\(run)")
+      machine.counted = true
+      logs.append(try Self.run(machine))
+    }
+    #expect(logs[0] == logs[1])
+  }
+
+  @Test("a panic says why and where, and ends QEMU with a code of its own") func panic() throws {
+    let machine = try Self.machine("panic", words: ["probe=crash"])
+    let session = try Session(machine, seconds: 60)
+    #expect(session.end() == .panic)
+    for text in [session.log, session.text] {  // on COM1 too
+      #expect(text.contains("kernel panic: VM has touched memory that it does not have"))
+      #expect(text.contains("#0 0xffffffff80"))
+    }
+    let explained = try Symbols(file: machine.kernelFile).explain(KernelLog.panic(session.log)).joined(separator: "\n")
+    #expect(explained.contains("Entries.swift"), "\(explained)")
+  }
+
+  /// A line of QEMU's `info tlb`.
+  struct Mapping {
+    var address, frame: UInt64
+    var flags: Substring
+    var isLarge: Bool { flags.contains("P") }
+    var isKernel: Bool { address >> 63 == 1 }
+  }
+
+  @Test("V3 V9 V12 W^X: what the processor can reach while a program runs") func mappings() throws {
+    let machine = try Self.machine("mappings", words: ["probe=wait"])
+    let command = machine.commandLine.map { $0 == "stdio" ? "null" : $0 } + ["-monitor", "stdio"]
+    let child = try Child(command, seconds: 60, pipes: [.input, .output])
+    let deadline = Date(timeIntervalSinceNow: 50)
+    while Date() < deadline, !((try? Files.read(machine.log)).map { String(decoding: $0, as: UTF8.self).contains("probe: waiting") } ?? false) {
+      _ = Child.readable(child.output, milliseconds: 100)
+    }
+    let order = Array("info registers\ninfo tlb\nquit\n".utf8)
+    #expect(order.withUnsafeBytes { write(child.input, $0.baseAddress!, $0.count) } == order.count)
+    var output: [UInt8] = []
+    while let bytes = Child.readable(child.output, milliseconds: 5000), !bytes.isEmpty { output += bytes }
+    close(child.input)
+    _ = child.wait()
+    close(child.output)
+
+    let text = String(decoding: output, as: UTF8.self)
+    let mappings = text.split(whereSeparator: \.isNewline).compactMap { line -> Mapping? in
+      guard let match = line.firstMatch(of: #/([0-9a-f]{16}): ([0-9a-f]{16}) ([-XGPDACTUW]{9})/#),
+        let address = UInt64(match.1, radix: 16), let frame = UInt64(match.2, radix: 16)
+      else { return nil }
+      return Mapping(address: address, frame: frame, flags: match.3)
+    }
+    let kernel = mappings.filter(\.isKernel)
+    #expect(kernel.count > 100, "\(text.suffix(2000))")
+    for mapping in kernel {
+      #expect(mapping.flags.contains("G") && !mapping.flags.contains("U"), "\(mapping)")
+      #expect(!mapping.flags.contains("W") || mapping.flags.contains("X"), "writable and executable: \(mapping)")
+    }
+    for mapping in mappings where !mapping.isKernel { #expect(mapping.flags.contains("U") && !mapping.flags.contains("G"), "\(mapping)") }
+    // No frame twice, so no writable alias of the kernel's text; none below 1 MiB (V2, V3).
+    var frames: Set<UInt64> = []
+    for mapping in kernel {
+      #expect(mapping.frame >= 1 << 20, "\(mapping)")
+      for offset in stride(from: UInt64(0), to: mapping.isLarge ? 2 << 20 : 4096, by: 4096) { #expect(frames.insert(mapping.frame + offset).inserted, "\(mapping)") }
+    }
+    // Guard pages: the kernel's data segment has holes.
+    let image = kernel.filter { $0.address > 0xFFFF_FFFF_8010_0000 - 1 }.map(\.address).sorted()
+    let holes = zip(image, image.dropFirst()).filter { $1 - $0 == 8192 }.count
+    #expect(holes == 5, "one below each of five stacks")
+  }
+}
+
+extension Machine {
+  var kernelFile: String {
+    switch media {
+    case .direct(let kernel, _): kernel
+    case .iso(let file): file
+    }
+  }
+}
