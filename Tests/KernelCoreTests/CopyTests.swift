@@ -69,6 +69,26 @@ import Testing
     #expect(world[server].copied == 0)
   }
 
+  @Test("what was copied before a fault is not copied again, and a restart forgets how far it was")
+  func progress() {
+    world.map(server, local, pages: 2)
+    world.map(client, remote)
+    world.store(client, remote, [1])
+    world.receive(.vm)
+    world.trap(server, .kernelCall, Message(call(8192)))
+    #expect(world.pageFault()!.address == remote + 4096 && world[server].copied == 4096)
+    world.store(client, remote, [2])
+    #expect(serveFaults() == 1)
+    #expect(world.load(server, local, 1) == [1])
+    world.map(client, remote + 4096, writable: false)
+    world.trap(server, .kernelCall, Message(call(8192, direction: 1)))
+    #expect(world[server].copied == 4096)
+    world.core.unlink(world.pointer(server))
+    world.core.settle(world.pointer(server))
+    #expect(world[server].copied == 0)
+    world.check()
+  }
+
   @Test("a page that VM refuses fails the call with badAddress, and leaves nothing behind")
   func refused() {
     world.map(server, local, pages: 4)

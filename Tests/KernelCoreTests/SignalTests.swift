@@ -33,6 +33,7 @@ import Testing
   @Test("M-E3 a running thread gets its handler; SignalReturn brings back every register")
   func running() throws {
     mapStack()
+    world.pointer(user).pointee.context.stack -= 5
     let before = world[user].context
     #expect(try world.kernel(.pm, signal()).deferred == 0)
     #expect(inHandler)
@@ -72,6 +73,17 @@ import Testing
     try world.kernel(.pm, Kernel.SignalReturn(thread: user, frame: frame))
     #expect(world.delivery(user)!.message.type == -4 && world.delivery(user)!.message.payload.0 == 77)
     #expect(world[user].context.status == 0)
+  }
+
+  @Test("an answer by replyReceive brings the deferred signal too")
+  func answeredFast() throws {
+    mapStack()
+    for thread in [Endpoint.rs, server, .vm] { world.receive(thread) }
+    world.receive(.pm)
+    world.sendRec(user, .pm)
+    #expect(try world.kernel(.pm, signal()).deferred == 1)
+    world.replyReceive(.pm, user, Message(type: 0, 5))
+    #expect(inHandler && world.core.current == world.pointer(user))
   }
 
   @Test("a thread whose request is still in line gets the signal with the answer as well")
