@@ -177,6 +177,10 @@ if metal == nil {
     .executableTarget(name: "userland", dependencies: ["LinuxServers", "POSIX", "Programs", "Shell"], path: "Tests/Support/Userland"),
     tests("PMServer", ["IPC", "Protocols", "ServerKit", "PMServer"]),
     tests("DSServer", ["IPC", "Protocols", "ServerKit", "DSServer"]),
+    .target(name: "ProgramRun", dependencies: ["ToolKit"], path: "Tests/Support/ProgramRun"),
+    tests("POSIX", ["POSIX", "LinuxServers", "IPC", "Protocols"]),
+    tests("Program", ["Programs", "POSIX", "IPC", "Protocols", "ProgramRun", "userland"]),
+    tests("Shell", ["Shell", "POSIX", "ProgramRun", "userland"]),
     tests("RSServer", ["IPC", "Protocols", "BootImage", "ServerKit", "RSServer"]),
   ]
 }

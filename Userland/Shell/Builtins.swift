@@ -374,8 +374,8 @@ extension Shell {
   }
 
   private func test(_ name: [UInt8], _ arguments: [[UInt8]]) {
-    var test = Test(arguments)
-    do throws(Test.Failure) { status = try test.evaluate() ? 0 : 1 } catch { fail(name + [UInt8](": ") + error.message, 2) }
+    var test = TestExpression(arguments)
+    do throws(TestExpression.Failure) { status = try test.evaluate() ? 0 : 1 } catch { fail(name + [UInt8](": ") + error.message, 2) }
   }
 
   private func describe(_ arguments: [[UInt8]]) {

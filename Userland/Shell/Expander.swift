@@ -236,7 +236,10 @@ public struct Expander<Context: ExpansionContext> {
       found = step(found, component, name: field.bytes.slice(start..<end), isLast: isLast)
       start = end
     }
-    if field.bytes[field.bytes.count - 1] == "/" { for index in 0..<found.count { found[index] += "/" } }
+    if field.bytes[field.bytes.count - 1] == "/" {  // only directories exist under such a name
+      found = found.map { $0 + [0x2F] }
+      found.removeAll { !context.exists($0) }
+    }
     if found.isEmpty { return [field.bytes] }
     found.sort(by: isLess)
     return found

@@ -45,8 +45,9 @@ struct Lexer {
   var line = 1
   /// Where the last token began.
   private(set) var tokenStart = 0
-  /// Nesting of substitutions, bounded because each one is a recursion here.
-  var depth = 0
+  /// Commands and substitutions around this place: each is a recursion here, in the parser, or when it runs.
+  private(set) var depth = 0
+  static let depthLimit = 200
   private var pending: [(document: HereDocument, delimiter: [UInt8], quoted: Bool, strip: Bool)] = []
 
   init(_ input: [UInt8]) { self.input = input }
@@ -56,6 +57,13 @@ struct Lexer {
 
   func incomplete(_ what: StaticString) -> SyntaxError { SyntaxError(incomplete: true, text: [UInt8](what), line: line) }
   func wrong(_ what: [UInt8]) -> SyntaxError { SyntaxError(incomplete: false, text: what, line: line) }
+
+  /// One level deeper: a script of a million parentheses is an error, not a stack overflow. Paired with `leave`.
+  mutating func enter() throws(SyntaxError) {
+    guard depth < Self.depthLimit else { throw wrong([UInt8]("nested too deep")) }
+    depth += 1
+  }
+  mutating func leave() { depth -= 1 }
 
   // MARK: Tokens
 
@@ -297,6 +305,8 @@ struct Lexer {
 
   /// What begins with $ or a backquote; nil for a dollar sign that stands for itself.
   private mutating func takeSubstitution(quoted: Bool) throws(SyntaxError) -> Part? {
+    try enter()
+    defer { leave() }
     if byte! == "`" { return .command(try takeBackquoted(), quoted: quoted) }
     guard let second = at(1) else { return nil }
     switch second {
@@ -328,11 +338,10 @@ struct Lexer {
 
   /// The list of $( ), by a parser that goes on from here.
   private mutating func takeList() throws(SyntaxError) -> List {
-    guard depth < 50 else { throw wrong([UInt8]("substitutions nested too deep")) }
     var inner = Lexer(input)
     inner.position = position
     inner.line = line
-    inner.depth = depth + 1
+    inner.depth = depth
     var parser = Parser(inner)
     let list = try parser.substitution()
     position = parser.position
@@ -341,7 +350,6 @@ struct Lexer {
   }
 
   private mutating func takeBackquoted() throws(SyntaxError) -> List {
-    guard depth < 50 else { throw wrong([UInt8]("substitutions nested too deep")) }
     position += 1
     var text: [UInt8] = []
     while true {
@@ -358,7 +366,7 @@ struct Lexer {
     }
     var inner = Lexer(text)
     inner.line = line
-    inner.depth = depth + 1
+    inner.depth = depth
     var parser = Parser(inner)
     do throws(SyntaxError) { return try parser.all() } catch {
       // More lines cannot help: the text is complete.

@@ -4,7 +4,6 @@ import POSIX
 public struct Parser {
   private var lexer: Lexer
   private var peeked: Token?
-  private var depth = 0
 
   public init(_ script: [UInt8]) { lexer = Lexer(script) }
   init(_ lexer: Lexer) { self.lexer = lexer }
@@ -101,12 +100,6 @@ public struct Parser {
 
   private func quote(_ text: [UInt8]) -> [UInt8] { [0x22] + text + [0x22] }
 
-  /// Bounds the recursion: a script of a million parentheses is an error, not a stack overflow.
-  private mutating func enter() throws(SyntaxError) {
-    depth += 1
-    if depth + lexer.depth * 10 > 200 { throw lexer.wrong([UInt8]("nested too deep")) }
-  }
-
   // MARK: Lists
 
   /// Whether the next token ends a list: an operator or reserved word that belongs to what is around it.
@@ -180,8 +173,8 @@ public struct Parser {
   // MARK: Commands
 
   private mutating func command() throws(SyntaxError) -> Command {
-    try enter()
-    defer { depth -= 1 }
+    try lexer.enter()
+    defer { lexer.leave() }
     if try take(.open) {
       let list = try body()
       try expect(.close)

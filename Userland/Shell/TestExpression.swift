@@ -3,7 +3,7 @@ import POSIX
 import Protocols
 
 /// test(1), also called [: POSIX's rules by number of arguments, then -a and -o for more.
-public struct Test {
+public struct TestExpression {
   public struct Failure: Error { var message: [UInt8] }
 
   private let words: [[UInt8]]
