@@ -33,8 +33,8 @@ extension Core where M: ~Copyable {
     let source = me.pointee.source
     let slot = source == .any ? bits.trailingZeroBitCount : source.slot
     guard slot < Endpoint.serviceSlots, bits & (1 << UInt64(slot)) != 0 else { return false }
+    // A source that is waited for is alive, and a service that ends takes its notifications with it.
     let sender = slot == 0 ? Endpoint.kernel : threads[slot].endpoint
-    guard source == .any || source == sender else { return false }
     me.pointee.notifications = bits & ~(1 << UInt64(slot))
     var message = Message(type: KernelEvent.notification)
     message.source = sender
@@ -112,10 +112,7 @@ extension Core where M: ~Copyable {
     let envelope = events + thread.pointee.slot
     envelope.pointee.message = Message(event)
     envelope.pointee.flags = .asynchronous | .fromKernel
-    let supervisor = lookup(thread.pointee.supervisor)
-    if envelope.pointee.receiver != nil, envelope.pointee.receiver == supervisor { return }
-    discard(envelope)
-    guard let supervisor else { return }
+    guard envelope.pointee.receiver == nil, let supervisor = lookup(thread.pointee.supervisor) else { return }
     if accepts(supervisor, from: .kernel) {
       stopReceiving(supervisor)
       supervisor.pointee.context.message = envelope.pointee.message
