@@ -81,7 +81,6 @@ import Testing
     mounted.disk.failingEvery = nil
     #expect(try mounted.judge() == nil)
     var again = try Mounted(mounted.image)
-    defer { again.volume.deallocate() }
     #expect(try again.read("f") == [UInt8](repeating: 9, count: 50000))
   }
 

@@ -193,7 +193,6 @@ struct Walker {
     #expect(walker.mounted.volume.isUnused)
     // Mounted anew, the same is there.
     var again = try Mounted(walker.mounted.image)
-    defer { again.volume.deallocate() }
     swap(&again, &walker.mounted)
     try walker.compare()
     swap(&again, &walker.mounted)

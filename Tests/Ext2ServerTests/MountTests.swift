@@ -8,8 +8,7 @@ import Testing
 private func refusal(_ bytes: [UInt8], readOnly: Bool = false) -> (Errno?, MountRefusal) {
   var refusal = MountRefusal()
   do throws(Errno) {
-    let volume = try Volume(DiskHandle(disk: Disk(bytes)), readOnly: readOnly, cacheBytes: 1 << 20, refusal: &refusal)
-    volume.deallocate()
+    _ = try Volume(DiskHandle(disk: Disk(bytes)), readOnly: readOnly, cacheBytes: 1 << 20, refusal: &refusal)
     return (nil, refusal)
   } catch { return (error, refusal) }
 }

@@ -25,9 +25,8 @@ struct Mounted {
     return image.complaint
   }
 
-  // Unchecked: `done` gives the memory back.
+  /// The image is not needed any more.
   mutating func done() {
-    volume.deallocate()
     image.remove()
   }
 

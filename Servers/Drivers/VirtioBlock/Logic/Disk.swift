@@ -5,8 +5,9 @@ import ServerKit
 /// One virtio block device: requests in, pieces of at most 64 KiB to the device, several at a time, answers out.
 ///
 /// A device that lies (impossible index, chain, length or status) or stays silent is reset, and what it had not
-/// finished is offered again. After five times the request fails.
-struct Disk<T: Transport, Memory: DMAMemory> {
+/// finished is offered again. After five times the request fails. A class, because a struct would be copied at
+/// many a call.
+final class Disk<T: Transport, Memory: DMAMemory> {
   static var slotCount: Int { 4 }
   static var pieceLimit: Int { 64 << 10 }
   static var waitingLimit: Int { 64 }
@@ -65,7 +66,7 @@ struct Disk<T: Transport, Memory: DMAMemory> {
   }
 
   /// From reset to ready (virtio 1.2, 3.1).
-  private mutating func start(_ ipc: inout T) {
+  private func start(_ ipc: inout T) {
     queue.clear()
     registers.write(Virtio.status, 1, Virtio.Status.acknowledged, &ipc)
     registers.write(Virtio.status, 1, Virtio.Status.acknowledged | Virtio.Status.driver, &ipc)
@@ -80,7 +81,7 @@ struct Disk<T: Transport, Memory: DMAMemory> {
   }
 
   /// The device has lied or is silent: everything that it has not finished is offered again, or fails.
-  private mutating func recover(_ ipc: inout T) {
+  private func recover(_ ipc: inout T) {
     if Self.reset(registers, &ipc) {
       start(&ipc)
     } else {
@@ -104,7 +105,7 @@ struct Disk<T: Transport, Memory: DMAMemory> {
   // MARK: Requests
 
   /// The answer, or nil: later.
-  mutating func transfer(_ call: Block.Transfer, _ delivery: Delivery, _ ipc: inout T) throws(Errno) -> Message? {
+  func transfer(_ call: Block.Transfer, _ delivery: Delivery, _ ipc: inout T) throws(Errno) -> Message? {
     guard call.position & 511 == 0, call.length & 511 == 0, UInt64(call.length) <= Kernel.copyLimit,
       call.granter == .none || call.granter == delivery.message.source
     else { throw .invalidArgument }
@@ -115,13 +116,13 @@ struct Disk<T: Transport, Memory: DMAMemory> {
     return nil
   }
 
-  mutating func flush(_ delivery: Delivery, _ ipc: inout T) throws(Errno) -> Message? {
+  func flush(_ delivery: Delivery, _ ipc: inout T) throws(Errno) -> Message? {
     guard canFlush else { return Message(reply: Done()) }
     try enqueue(Request(flush: Requester(delivery)), &ipc)
     return nil
   }
 
-  private mutating func enqueue(_ request: Request, _ ipc: inout T) throws(Errno) {
+  private func enqueue(_ request: Request, _ ipc: inout T) throws(Errno) {
     guard waiting.count < Self.waitingLimit else { throw .wouldBlock }
     waiting.append(request)
     if pump(&ipc) { notify(&ipc) }
@@ -129,7 +130,7 @@ struct Disk<T: Transport, Memory: DMAMemory> {
 
   /// Gives waiting requests to free slots; true if the device should look.
   @discardableResult
-  private mutating func pump(_ ipc: inout T) -> Bool {
+  private func pump(_ ipc: inout T) -> Bool {
     var hasOffered = false
     while !waiting.isEmpty, let free = slots.firstIndex(where: { !$0.isActive }) {
       slots[free] = Slot(request: waiting.removeFirst(), isActive: true, piece: 0, ticks: 0, attempts: 0)
@@ -142,7 +143,7 @@ struct Disk<T: Transport, Memory: DMAMemory> {
   private func buffer(_ slot: Int) -> Int { Self.buffers + slot * Self.pieceLimit }
 
   /// Offers the next piece of the slot's request; false if the client's memory could not be read.
-  private mutating func startPiece(_ index: Int, _ ipc: inout T) -> Bool {
+  private func startPiece(_ index: Int, _ ipc: inout T) -> Bool {
     let request = slots[index].request
     slots[index].piece = min(request.length - request.done, Self.pieceLimit)
     slots[index].ticks = 0
@@ -167,7 +168,7 @@ struct Disk<T: Transport, Memory: DMAMemory> {
   }
 
   /// Writes header and descriptors of the slot's piece and offers them; three descriptors a slot.
-  private mutating func offer(_ index: Int) {
+  private func offer(_ index: Int) {
     typealias Flag = VirtualQueue<Memory>.DescriptorFlag
     let slot = slots[index]
     let header = Self.headers + index * 32
@@ -196,12 +197,12 @@ struct Disk<T: Transport, Memory: DMAMemory> {
   // MARK: Completion
 
   /// The device may have finished something.
-  mutating func interrupt(_ ipc: inout T) {
+  func interrupt(_ ipc: inout T) {
     _ = registers.read(Virtio.interruptStatus, 1, &ipc)
     collect(&ipc)
   }
 
-  private mutating func collect(_ ipc: inout T) {
+  private func collect(_ ipc: inout T) {
     var hasOffered = false
     // What is offered on the way may be done before we leave; more than a few rounds can wait for the next time.
     for _ in 0..<Self.slotCount * 64 {
@@ -221,7 +222,7 @@ struct Disk<T: Transport, Memory: DMAMemory> {
   }
 
   /// A piece is done: true if another was offered, nil if the device lies.
-  private mutating func complete(_ index: Int, _ length: UInt32, _ ipc: inout T) -> Bool? {
+  private func complete(_ index: Int, _ length: UInt32, _ ipc: inout T) -> Bool? {
     let slot = slots[index]
     let outcome = memory.read8(Self.headers + index * 32 + 16)
     switch outcome {
@@ -245,14 +246,14 @@ struct Disk<T: Transport, Memory: DMAMemory> {
     return false
   }
 
-  private mutating func finish(_ index: Int, _ answer: Message, _ ipc: inout T) {
+  private func finish(_ index: Int, _ answer: Message, _ ipc: inout T) {
     ipc.answer(slots[index].request.requester, answer)
     slots[index].isActive = false
     activeCount -= 1
   }
 
   /// Once a second while there is work: an interrupt may be lost, a device may be silent.
-  mutating func tick(_ ipc: inout T) {
+  func tick(_ ipc: inout T) {
     collect(&ipc)
     var isSilent = false
     for index in slots.indices where slots[index].isActive {

@@ -16,7 +16,7 @@ extension Volume {
   }
 
   /// A free block, as near behind `goal` as can be; marked as used.
-  mutating func allocateBlock(near goal: UInt32) throws(Errno) -> UInt32 {
+  func allocateBlock(near goal: UInt32) throws(Errno) -> UInt32 {
     if freeBlocks == 0 { throw .noSpace }
     let goal = goal > geometry.firstDataBlock && goal < geometry.blocks ? goal : geometry.firstDataBlock
     let home = group(of: goal)
@@ -30,7 +30,7 @@ extension Volume {
     throw .noSpace
   }
 
-  private mutating func allocateBlock(in index: Int, from start: Int) throws(Errno) -> UInt32? {
+  private func allocateBlock(in index: Int, from start: Int) throws(Errno) -> UInt32? {
     var group = groups[index]
     let bitmap = try cache.read(group.blockBitmap)
     guard let bit = Self.firstClear(bitmap, from: start, limit: Int(geometry.blockCount(of: UInt32(index)))) else { return nil }
@@ -45,7 +45,7 @@ extension Volume {
   }
 
   /// Gives a block back. One that is free already is damage: so a cycle of pointers comes to an end.
-  mutating func release(_ block: UInt32) throws(Errno) {
+  func release(_ block: UInt32) throws(Errno) {
     guard isData(block) else { throw damaged("damaged: a pointer leads outside the data") }
     let index = group(of: block)
     var group = groups[index]
@@ -63,7 +63,7 @@ extension Volume {
   // MARK: Inodes
 
   /// A free inode: files near their directory, directories where there is room. Marked as used.
-  mutating func allocateInode(isDirectory: Bool, parent: UInt32) throws(Errno) -> UInt32 {
+  func allocateInode(isDirectory: Bool, parent: UInt32) throws(Errno) -> UInt32 {
     if freeInodes == 0 { throw .noSpace }
     let home = Int((parent - 1) / geometry.inodesPerGroup)
     let first = isDirectory ? roomiestGroup(home) : home
@@ -90,7 +90,7 @@ extension Volume {
     return best
   }
 
-  private mutating func allocateInode(in index: Int, _ isDirectory: Bool) throws(Errno) -> UInt32? {
+  private func allocateInode(in index: Int, _ isDirectory: Bool) throws(Errno) -> UInt32? {
     var group = groups[index]
     let bitmap = try cache.read(group.inodeBitmap)
     let start = index == 0 ? Int(geometry.firstInode) - 1 : 0
@@ -106,7 +106,7 @@ extension Volume {
     return number
   }
 
-  mutating func releaseInode(_ number: UInt32, isDirectory: Bool) throws(Errno) {
+  func releaseInode(_ number: UInt32, isDirectory: Bool) throws(Errno) {
     let index = Int((number - 1) / geometry.inodesPerGroup)
     var group = groups[index]
     let bitmap = try cache.read(group.inodeBitmap)

@@ -18,10 +18,10 @@ extension Volume {
     return (new >> 8 & 0xFFF) << 16 | new & 0xFF | (new >> 12 & 0xFF00)
   }
 
-  public mutating func attributes(_ number: UInt64) throws(Errno) -> FS.Node { node(try inode(number)) }
+  public func attributes(_ number: UInt64) throws(Errno) -> FS.Node { node(try inode(number)) }
 
   /// - Parameter fields: bit 0 permissions, bit 1 time of the last change.
-  public mutating func setAttributes(_ number: UInt64, fields: UInt32, mode: UInt32, modified: UInt64) throws(Errno) {
+  public func setAttributes(_ number: UInt64, fields: UInt32, mode: UInt32, modified: UInt64) throws(Errno) {
     var inode = try inode(number)
     try beginChange()
     if fields & 1 != 0 { inode.mode = inode.type | UInt16(truncatingIfNeeded: mode & 0o7777) }
@@ -31,7 +31,7 @@ extension Volume {
   }
 
   /// The text of a symbolic link, cut to `capacity`.
-  public mutating func readLink<M: ClientMemory>(_ number: UInt64, capacity: UInt64, into memory: inout M) throws(Errno) -> UInt64 {
+  public func readLink<M: ClientMemory>(_ number: UInt64, capacity: UInt64, into memory: inout M) throws(Errno) -> UInt64 {
     let inode = try inode(number)
     guard inode.isSymbolicLink else { throw .invalidArgument }
     let count = Int(min(inode.size, capacity, UInt64(geometry.blockSize)))

@@ -19,13 +19,13 @@ extension Volume {
     Int(rest >> UInt64((depth - 1) * geometry.pointerShift)) & (1 << geometry.pointerShift - 1)
   }
 
-  mutating func checked(_ pointer: UInt32) throws(Errno) -> UInt32 {
+  func checked(_ pointer: UInt32) throws(Errno) -> UInt32 {
     if pointer != 0, !isData(pointer) { throw damaged("damaged: a pointer leads outside the data") }
     return pointer
   }
 
   /// The device's block, 0 for a hole.
-  mutating func map(_ inode: Inode, _ index: UInt64) throws(Errno) -> UInt32 {
+  func map(_ inode: Inode, _ index: UInt64) throws(Errno) -> UInt32 {
     if index < 12 { return try checked(inode.pointers[Int(index)]) }
     guard let (depth, rest) = level(index) else { return 0 }
     var block = try checked(inode.pointers[11 + depth])
@@ -40,7 +40,7 @@ extension Volume {
 
   /// The device's block, allocated near `goal` if it was a hole; then `isFresh`, and its contents are nothing yet.
   /// On failure pointer blocks may have been added: the caller shrinks the file to what it has.
-  mutating func mapForWriting(_ inode: inout Inode, _ index: UInt64, near goal: UInt32) throws(Errno) -> (block: UInt32, isFresh: Bool) {
+  func mapForWriting(_ inode: inout Inode, _ index: UInt64, near goal: UInt32) throws(Errno) -> (block: UInt32, isFresh: Bool) {
     guard let (depth, rest) = level(index) else { throw .fileTooLarge }
     let top = depth == 0 ? Int(index) : 11 + depth
     var block = try checked(inode.pointers[top])
@@ -72,14 +72,14 @@ extension Volume {
     return (block, isFresh)
   }
 
-  private mutating func allocateFor(_ inode: inout Inode, near goal: UInt32) throws(Errno) -> UInt32 {
+  private func allocateFor(_ inode: inout Inode, near goal: UInt32) throws(Errno) -> UInt32 {
     let block = try allocateBlock(near: goal == 0 ? firstGoal(inode.number) : goal)
     inode.sectors = inode.sectors &+ geometry.sectorsPerBlock
     return block
   }
 
   /// A new block of pointers holds none.
-  private mutating func clearFresh(_ block: UInt32, _ inode: inout Inode) throws(Errno) {
+  private func clearFresh(_ block: UInt32, _ inode: inout Inode) throws(Errno) {
     do throws(Errno) { _ = try cache.zeroed(block) } catch {
       try release(block)
       inode.sectors = inode.sectors &- geometry.sectorsPerBlock
@@ -95,7 +95,7 @@ extension Volume {
   // MARK: Shrinking
 
   /// Frees the blocks from byte `size` on and clears the rest of the last block. Sets `size`; the caller stores.
-  mutating func shrink(_ inode: inout Inode, to size: UInt64) throws(Errno) {
+  func shrink(_ inode: inout Inode, to size: UInt64) throws(Errno) {
     let kept = (size + UInt64(geometry.blockSize) - 1) >> UInt64(geometry.blockShift)
     let tail = Int(size & UInt64(geometry.blockSize - 1))
     if tail != 0 {
@@ -128,13 +128,13 @@ extension Volume {
     }
   }
 
-  private mutating func releaseFor(_ inode: inout Inode, _ block: UInt32) throws(Errno) {
+  private func releaseFor(_ inode: inout Inode, _ block: UInt32) throws(Errno) {
     try release(block)
     inode.sectors = inode.sectors &- min(geometry.sectorsPerBlock, inode.sectors)
   }
 
   /// Frees a pointer block and all below it. The block itself goes first, so that a cycle meets a free block.
-  private mutating func releaseTree(_ inode: inout Inode, _ block: UInt32, _ depth: Int) throws(Errno) {
+  private func releaseTree(_ inode: inout Inode, _ block: UInt32, _ depth: Int) throws(Errno) {
     let raw = try cache.read(block)
     let copy = scratch + (depth - 1) << geometry.blockShift
     copy.copyMemory(from: raw, byteCount: geometry.blockSize)
@@ -147,7 +147,7 @@ extension Volume {
   }
 
   /// Frees what stands below a pointer block from place `start` (> 0) on.
-  private mutating func releasePart(_ inode: inout Inode, _ block: UInt32, _ depth: Int, from start: UInt64) throws(Errno) {
+  private func releasePart(_ inode: inout Inode, _ block: UInt32, _ depth: Int, from start: UInt64) throws(Errno) {
     let spanShift = UInt64((depth - 1) * geometry.pointerShift)
     var index = Int(start >> spanShift)
     let inside = start & (1 << spanShift - 1)

@@ -27,7 +27,7 @@ extension Volume {
   static func entryLength(_ name: Int) -> Int { (8 + name + 3) & ~3 }
 
   /// The device's block with number `index` of a directory; a hole is damage.
-  mutating func directoryBlock(_ directory: Inode, _ index: UInt64) throws(Errno) -> UInt32 {
+  func directoryBlock(_ directory: Inode, _ index: UInt64) throws(Errno) -> UInt32 {
     let block = try map(directory, index)
     guard block != 0 else { throw damaged("damaged: a directory has a hole") }
     return block
@@ -37,7 +37,7 @@ extension Volume {
 
   /// The length of the entry at `offset`; throws if it cannot be.
   @inline(__always)
-  mutating func checkedLength(_ raw: UnsafeMutableRawPointer, _ offset: Int) throws(Errno) -> Int {
+  func checkedLength(_ raw: UnsafeMutableRawPointer, _ offset: Int) throws(Errno) -> Int {
     let length = Int(raw.load(fromByteOffset: offset + 4, as: UInt16.self))
     let name = Int(raw.load(fromByteOffset: offset + 6, as: UInt8.self))
     guard length >= 8, length & 3 == 0, offset + length <= geometry.blockSize,
@@ -47,13 +47,13 @@ extension Volume {
   }
 
   /// The entry called `name`.
-  mutating func find(_ name: UnsafeRawBufferPointer, in directory: Inode) throws(Errno) -> Entry? {
+  func find(_ name: UnsafeRawBufferPointer, in directory: Inode) throws(Errno) -> Entry? {
     var room: Room? = nil
     return try find(name, in: directory, needed: .max, room: &room)
   }
 
   /// The same; if it is not there, `room` is the first place with `needed` bytes.
-  mutating func find(_ name: UnsafeRawBufferPointer, in directory: Inode, needed: Int, room: inout Room?) throws(Errno) -> Entry? {
+  func find(_ name: UnsafeRawBufferPointer, in directory: Inode, needed: Int, room: inout Room?) throws(Errno) -> Entry? {
     for index in 0..<directoryBlocks(directory) {
       let block = try directoryBlock(directory, index)
       let raw = try cache.read(block)
@@ -80,7 +80,7 @@ extension Volume {
   }
 
   /// Adds an entry, in `room` or in a new block, and stores the directory.
-  mutating func insert(_ name: UnsafeRawBufferPointer, _ inode: UInt32, mode: UInt16, into directory: inout Inode, room: Room?) throws(Errno) {
+  func insert(_ name: UnsafeRawBufferPointer, _ inode: UInt32, mode: UInt16, into directory: inout Inode, room: Room?) throws(Errno) {
     if let room {
       let raw = try cache.read(room.block)
       var offset = room.offset
@@ -120,7 +120,7 @@ extension Volume {
   }
 
   /// Takes an entry out: its room goes to the one before it.
-  mutating func remove(_ entry: Entry, from directory: inout Inode) throws(Errno) {
+  func remove(_ entry: Entry, from directory: inout Inode) throws(Errno) {
     let raw = try cache.read(entry.block)
     if entry.previous >= 0 {
       let length = raw.load(fromByteOffset: entry.offset + 4, as: UInt16.self)
@@ -133,7 +133,7 @@ extension Volume {
   }
 
   /// Lets an entry name another inode.
-  mutating func redirect(_ entry: Entry, to inode: UInt32, mode: UInt16) throws(Errno) {
+  func redirect(_ entry: Entry, to inode: UInt32, mode: UInt16) throws(Errno) {
     let raw = try cache.read(entry.block) + entry.offset
     raw.storeBytes(of: inode, as: UInt32.self)
     if geometry.hasFileType { raw.storeBytes(of: Self.entryType(mode), toByteOffset: 7, as: UInt8.self) }
@@ -141,7 +141,7 @@ extension Volume {
   }
 
   /// A directory whose entries changed: its times, and no index any more.
-  mutating func storeChanged(_ directory: inout Inode) throws(Errno) {
+  func storeChanged(_ directory: inout Inode) throws(Errno) {
     directory.modified = now
     directory.changed = now
     directory.flags &= ~InodeFlag.index
@@ -149,7 +149,7 @@ extension Volume {
   }
 
   /// Nothing in it but "." and "..".
-  mutating func isEmpty(_ directory: Inode) throws(Errno) -> Bool {
+  func isEmpty(_ directory: Inode) throws(Errno) -> Bool {
     for index in 0..<directoryBlocks(directory) {
       let raw = try cache.read(try directoryBlock(directory, index))
       var offset = 0

@@ -3,7 +3,7 @@ import IPC
 /// Reading files: runs of blocks that are neighbours in the cache go to the client in one copy.
 extension Volume {
   /// How many bytes were read: fewer than asked only at the end of the file.
-  public mutating func read<M: ClientMemory>(_ number: UInt64, at position: UInt64, count: UInt64, into memory: inout M) throws(Errno) -> UInt64 {
+  public func read<M: ClientMemory>(_ number: UInt64, at position: UInt64, count: UInt64, into memory: inout M) throws(Errno) -> UInt64 {
     let inode = try inode(number)
     try Self.requireData(inode)
     guard position < inode.size else { return 0 }
@@ -53,7 +53,7 @@ extension Volume {
   private var zeros: UnsafeMutableRawPointer { scratch + 2 << geometry.blockShift }
 
   /// Loads the block and its neighbours: as many as are wanted, or 64 KiB if the file is read in sequence.
-  private mutating func fetch(_ inode: Inode, _ index: UInt64, _ block: UInt32, wanted: Int) throws(Errno) -> Int {
+  private func fetch(_ inode: Inode, _ index: UInt64, _ block: UInt32, wanted: Int) throws(Errno) -> Int {
     let isSequential = index == 0 || references.nextBlock(of: inode.number) == UInt32(truncatingIfNeeded: index)
     let inFile = (inode.size - index << UInt64(geometry.blockShift) + UInt64(geometry.blockSize - 1)) >> UInt64(geometry.blockShift)
     let limit = min(isSequential ? cache.runLimit : wanted, cache.runLimit, Int(min(inFile, 1 << 20)))
@@ -72,7 +72,7 @@ extension Volume {
 
   /// How many bytes were written, fewer only if the device is full, and the size then.
   /// - Parameter position: `UInt64.max` appends.
-  public mutating func write<M: ClientMemory>(_ number: UInt64, at position: UInt64, count: UInt64, from memory: inout M) throws(Errno) -> (count: UInt64, size: UInt64) {
+  public func write<M: ClientMemory>(_ number: UInt64, at position: UInt64, count: UInt64, from memory: inout M) throws(Errno) -> (count: UInt64, size: UInt64) {
     var inode = try inode(number)
     try Self.requireData(inode)
     try beginChange()
@@ -106,7 +106,7 @@ extension Volume {
     var fresh: UInt64
   }
 
-  private mutating func write<M: ClientMemory>(_ inode: inout Inode, _ start: UInt64, _ total: Int, _ done: inout Int, _ memory: inout M) throws(Errno) {
+  private func write<M: ClientMemory>(_ inode: inout Inode, _ start: UInt64, _ total: Int, _ done: inout Int, _ memory: inout M) throws(Errno) {
     let shift = UInt64(geometry.blockShift)
     let mask = geometry.blockSize - 1
     var goal: UInt32 = 0
@@ -155,7 +155,7 @@ extension Volume {
   }
 
   /// Whole blocks: nothing needs to be loaded. Those not in the cache get neighbouring slots.
-  private mutating func replace<M: ClientMemory>(_ extent: Extent, _ done: Int, _ memory: inout M) throws(Errno) {
+  private func replace<M: ClientMemory>(_ extent: Extent, _ done: Int, _ memory: inout M) throws(Errno) {
     var at = 0
     while at < extent.count {
       let block = extent.block + UInt32(at)
@@ -181,14 +181,14 @@ extension Volume {
   }
 
   /// A part of one block.
-  private mutating func patch<M: ClientMemory>(_ extent: Extent, _ offset: Int, _ amount: Int, _ done: Int, _ memory: inout M) throws(Errno) {
+  private func patch<M: ClientMemory>(_ extent: Extent, _ offset: Int, _ amount: Int, _ done: Int, _ memory: inout M) throws(Errno) {
     let raw = extent.fresh != 0 ? try cache.zeroed(extent.block, .data) : try cache.read(extent.block, .data)
     try memory.copyIn(raw + offset, count: amount, at: done)
     cache.changed(extent.block)
   }
 
   /// After a failed copy: a block that was a hole reads as zeros, never as what it held before (M-N9).
-  private mutating func clear(_ extent: Extent) throws(Errno) {
+  private func clear(_ extent: Extent) throws(Errno) {
     for index in 0..<extent.count where extent.fresh & 1 << UInt64(index) != 0 {
       let block = extent.block + UInt32(index)
       if cache.find(block) < 0 { _ = try cache.zeroed(block, .data) }
@@ -198,7 +198,7 @@ extension Volume {
   // MARK: Size
 
   /// ftruncate(2): what is cut off is gone, what is added reads as zeros.
-  public mutating func truncate(_ number: UInt64, to size: UInt64) throws(Errno) {
+  public func truncate(_ number: UInt64, to size: UInt64) throws(Errno) {
     var inode = try inode(number)
     try Self.requireData(inode)
     guard size <= geometry.largestFile else { throw .fileTooLarge }
@@ -222,7 +222,7 @@ extension Volume {
   }
 
   /// Bytes behind the end in the last block become zero before the file grows over them.
-  private mutating func clearTail(_ inode: Inode) throws(Errno) {
+  private func clearTail(_ inode: Inode) throws(Errno) {
     let tail = Int(inode.size & UInt64(geometry.blockSize - 1))
     if tail == 0 { return }
     let block = try map(inode, inode.size >> UInt64(geometry.blockShift))

@@ -189,12 +189,8 @@ public struct FileServer<T: Transport>: Server {
     let device = try DriverDevice(ipc, driver: call.driver, minor: call.minor)
     var refusal = MountRefusal()
     defer { if refusal.reason.utf8CodeUnitCount > 0 { log(refusal, &ipc) } }
-    var mounted = try Volume(device, readOnly: call.flags & 1 != 0, cacheBytes: cacheBytes, refusal: &refusal)
-    let root: FS.Node
-    do throws(Errno) { root = try mounted.root() } catch {
-      mounted.deallocate()
-      throw error
-    }
+    let mounted = try Volume(device, readOnly: call.flags & 1 != 0, cacheBytes: cacheBytes, refusal: &refusal)
+    let root = try mounted.root()
     let uptime = ((try? ipc.kernel(Kernel.Clock()).now) ?? 0) / 1_000_000_000
     timeBase = UInt64(mounted.now) &- uptime
     volume = mounted
@@ -214,7 +210,6 @@ public struct FileServer<T: Transport>: Server {
   private mutating func unmount() throws(Errno) -> Done {
     guard volume!.isUnused else { throw .busy }
     try volume!.sync()
-    volume!.deallocate()
     volume = nil
     return Done()
   }

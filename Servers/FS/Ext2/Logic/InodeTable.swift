@@ -14,7 +14,7 @@ extension Volume {
   }
 
   /// The inode as it stands there, in use or not.
-  mutating func load(_ number: UInt32) throws(Errno) -> Inode {
+  func load(_ number: UInt32) throws(Errno) -> Inode {
     guard isValid(number) else { throw .invalidArgument }
     let (block, offset) = place(number)
     let inode = Inode(number: number, try cache.read(block) + offset)
@@ -24,28 +24,28 @@ extension Volume {
     return inode
   }
 
-  mutating func store(_ inode: Inode) throws(Errno) {
+  func store(_ inode: Inode) throws(Errno) {
     let (block, offset) = place(inode.number)
     inode.store(to: try cache.read(block) + offset)
     cache.changed(block)
   }
 
   /// An inode that a message of VFS names.
-  mutating func inode(_ number: UInt64) throws(Errno) -> Inode {
+  func inode(_ number: UInt64) throws(Errno) -> Inode {
     guard number <= UInt64(geometry.inodes) else { throw .invalidArgument }
     let inode = try load(UInt32(number))
     guard inode.mode != 0, inode.links > 0 || references.contains(inode.number) else { throw .noSuchFile }
     return inode
   }
 
-  mutating func directory(_ number: UInt64) throws(Errno) -> Inode {
+  func directory(_ number: UInt64) throws(Errno) -> Inode {
     let inode = try inode(number)
     guard inode.isDirectory else { throw .notDirectory }
     return inode
   }
 
   /// An inode that a directory entry names.
-  mutating func linked(_ number: UInt32) throws(Errno) -> Inode {
+  func linked(_ number: UInt32) throws(Errno) -> Inode {
     guard isValid(number) else { throw damaged("damaged: a directory entry names an impossible inode") }
     let inode = try load(number)
     guard inode.mode != 0, inode.links > 0 else { throw damaged("damaged: a directory entry names a free inode") }
@@ -55,12 +55,12 @@ extension Volume {
   // MARK: References
 
   /// VFS learns of this inode: one reference more.
-  mutating func refer(_ inode: Inode) throws(Errno) {
+  func refer(_ inode: Inode) throws(Errno) {
     guard references.add(inode.number) else { throw .tooManyOpenFilesInSystem }
   }
 
   /// VFS gives back references; an inode without name and references is freed.
-  public mutating func forget(_ number: UInt64, count: UInt64) throws(Errno) {
+  public func forget(_ number: UInt64, count: UInt64) throws(Errno) {
     guard number <= UInt64(geometry.inodes), isValid(UInt32(number)) else { throw .invalidArgument }
     guard references.remove(UInt32(number), count: count) else { return }
     let inode = try load(UInt32(number))
@@ -72,7 +72,7 @@ extension Volume {
   }
 
   /// Called when a name of `inode` is gone and `links` is right: stores it, or frees it if nobody needs it.
-  mutating func dropped(_ inode: Inode) throws(Errno) {
+  func dropped(_ inode: Inode) throws(Errno) {
     if inode.links > 0 {
       try store(inode)
     } else if references.contains(inode.number) {
@@ -84,7 +84,7 @@ extension Volume {
     }
   }
 
-  private mutating func free(_ inode: Inode) throws(Errno) {
+  private func free(_ inode: Inode) throws(Errno) {
     var inode = inode
     if inode.isRegular || inode.isDirectory || inode.isSymbolicLink && !isFastLink(inode) {
       try shrink(&inode, to: 0)
@@ -97,7 +97,7 @@ extension Volume {
   }
 
   /// The block of extended attributes may be shared by several inodes; it counts them.
-  private mutating func releaseAttributes(_ inode: inout Inode) throws(Errno) {
+  private func releaseAttributes(_ inode: inout Inode) throws(Errno) {
     let block = inode.attributes
     if block == 0 { return }
     guard isData(block) else { throw damaged("damaged: an attribute block lies outside the data") }

@@ -6,13 +6,13 @@ extension Volume {
   static var linkLimit: UInt16 { 32000 }
 
   /// The root, to begin with.
-  public mutating func root() throws(Errno) -> FS.Node {
+  public func root() throws(Errno) -> FS.Node {
     let inode = try load(Geometry.root)
     try refer(inode)
     return node(inode)
   }
 
-  public mutating func lookup(_ name: UnsafeRawBufferPointer, in number: UInt64) throws(Errno) -> FS.Node {
+  public func lookup(_ name: UnsafeRawBufferPointer, in number: UInt64) throws(Errno) -> FS.Node {
     let directory = try directory(number)
     guard name.count <= 255 else { throw .nameTooLong }
     guard let entry = try find(name, in: directory) else { throw .noSuchFile }
@@ -21,21 +21,21 @@ extension Volume {
     return node(inode)
   }
 
-  public mutating func create(_ name: UnsafeRawBufferPointer, in number: UInt64, mode: UInt32) throws(Errno) -> FS.Node {
+  public func create(_ name: UnsafeRawBufferPointer, in number: UInt64, mode: UInt32) throws(Errno) -> FS.Node {
     guard references.count < References.limit else { throw .tooManyOpenFilesInSystem }
     let inode = try add(name, to: number, mode: FileType.regular | UInt16(truncatingIfNeeded: mode & 0o7777), text: nil)
     try refer(inode)
     return node(inode)
   }
 
-  public mutating func symbolicLink(_ name: UnsafeRawBufferPointer, in number: UInt64, to text: UnsafeRawBufferPointer) throws(Errno) {
+  public func symbolicLink(_ name: UnsafeRawBufferPointer, in number: UInt64, to text: UnsafeRawBufferPointer) throws(Errno) {
     guard text.count > 0 else { throw .noSuchFile }
     guard text.count < geometry.blockSize else { throw .nameTooLong }
     for byte in text where byte == 0 { throw .invalidArgument }
     _ = try add(name, to: number, mode: FileType.symbolicLink | 0o777, text: text)
   }
 
-  public mutating func makeDirectory(_ name: UnsafeRawBufferPointer, in number: UInt64, mode: UInt32) throws(Errno) {
+  public func makeDirectory(_ name: UnsafeRawBufferPointer, in number: UInt64, mode: UInt32) throws(Errno) {
     _ = try add(name, to: number, mode: FileType.directory | UInt16(truncatingIfNeeded: mode & 0o7777), text: nil)
   }
 
@@ -51,14 +51,14 @@ extension Volume {
   }
 
   /// A directory in which names may be added.
-  private mutating func livingDirectory(_ number: UInt64) throws(Errno) -> Inode {
+  private func livingDirectory(_ number: UInt64) throws(Errno) -> Inode {
     let directory = try directory(number)
     guard directory.links > 0 else { throw .noSuchFile }
     return directory
   }
 
   /// A new inode under a new name.
-  private mutating func add(_ name: UnsafeRawBufferPointer, to number: UInt64, mode: UInt16, text: UnsafeRawBufferPointer?) throws(Errno) -> Inode {
+  private func add(_ name: UnsafeRawBufferPointer, to number: UInt64, mode: UInt16, text: UnsafeRawBufferPointer?) throws(Errno) -> Inode {
     try check(name)
     var directory = try livingDirectory(number)
     var room: Room? = nil
@@ -87,7 +87,7 @@ extension Volume {
   }
 
   /// All bytes of an inode that was free, also those that we never use.
-  private mutating func storeNew(_ inode: Inode) throws(Errno) {
+  private func storeNew(_ inode: Inode) throws(Errno) {
     let index = inode.number - 1
     let byte = Int(index % geometry.inodesPerGroup) * geometry.inodeSize
     let block = groups[Int(index / geometry.inodesPerGroup)].inodeTable + UInt32(byte >> geometry.blockShift)
@@ -98,7 +98,7 @@ extension Volume {
   }
 
   /// A new inode that got no name goes back.
-  private mutating func undo(_ inode: inout Inode) throws(Errno) {
+  private func undo(_ inode: inout Inode) throws(Errno) {
     if isReadOnly { return }
     if !isFastLink(inode) { try shrink(&inode, to: 0) }
     inode.links = 0
@@ -108,7 +108,7 @@ extension Volume {
     try releaseInode(inode.number, isDirectory: inode.isDirectory)
   }
 
-  private mutating func putText(_ text: UnsafeRawBufferPointer, _ inode: inout Inode) throws(Errno) {
+  private func putText(_ text: UnsafeRawBufferPointer, _ inode: inout Inode) throws(Errno) {
     if text.count < 60 {
       withUnsafeMutableBytes(of: &inode.pointers) { $0.copyMemory(from: text) }
     } else {
@@ -118,7 +118,7 @@ extension Volume {
     inode.size = UInt64(text.count)
   }
 
-  private mutating func putDots(_ inode: inout Inode, parent: UInt32) throws(Errno) {
+  private func putDots(_ inode: inout Inode, parent: UInt32) throws(Errno) {
     let block = try mapForWriting(&inode, 0, near: 0).block
     let raw = try cache.zeroed(block)
     var dots: UInt16 = 0x2E2E
@@ -131,7 +131,7 @@ extension Volume {
 
   // MARK: Taking names away
 
-  public mutating func unlink(_ name: UnsafeRawBufferPointer, in number: UInt64) throws(Errno) {
+  public func unlink(_ name: UnsafeRawBufferPointer, in number: UInt64) throws(Errno) {
     var directory = try directory(number)
     if isDots(name) { throw .isDirectory }
     guard let entry = try find(name, in: directory) else { throw .noSuchFile }
@@ -144,7 +144,7 @@ extension Volume {
     try dropped(inode)
   }
 
-  public mutating func removeDirectory(_ name: UnsafeRawBufferPointer, in number: UInt64) throws(Errno) {
+  public func removeDirectory(_ name: UnsafeRawBufferPointer, in number: UInt64) throws(Errno) {
     var directory = try directory(number)
     if isDots(name) { throw name.count == 1 ? .invalidArgument : .notEmpty }
     guard let entry = try find(name, in: directory) else { throw .noSuchFile }
@@ -161,7 +161,7 @@ extension Volume {
     try dropped(inode)
   }
 
-  public mutating func link(_ target: UInt64, as name: UnsafeRawBufferPointer, in number: UInt64) throws(Errno) {
+  public func link(_ target: UInt64, as name: UnsafeRawBufferPointer, in number: UInt64) throws(Errno) {
     try check(name)
     var inode = try inode(target)
     if inode.isDirectory { throw .notPermitted }

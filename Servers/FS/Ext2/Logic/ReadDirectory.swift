@@ -4,7 +4,7 @@ import Protocols
 /// Listing a directory. A position is a byte in it; an entry that was merged away meanwhile is stepped over.
 extension Volume {
   /// Whole records from `position` on: how many bytes, and where to go on. Nothing at the end.
-  public mutating func readDirectory<M: ClientMemory>(
+  public func readDirectory<M: ClientMemory>(
     _ number: UInt64, from position: UInt64, count: UInt64, into memory: inout M
   ) throws(Errno) -> (count: UInt64, next: UInt64) {
     let directory = try directory(number)

@@ -2,7 +2,7 @@ import IPC
 
 /// rename(2): the one call that changes two directories, two inodes and perhaps "..".
 extension Volume {
-  public mutating func rename(
+  public func rename(
     _ oldName: UnsafeRawBufferPointer, in from: UInt64, to newName: UnsafeRawBufferPointer, in to: UInt64
   ) throws(Errno) {
     if isDots(oldName) || isDots(newName) { throw .invalidArgument }
@@ -49,7 +49,7 @@ extension Volume {
   }
 
   /// Links of the two parents: a directory's ".." left one and arrived at the other.
-  private mutating func settleLinks(
+  private func settleLinks(
     _ source: inout Inode, _ target: inout Inode, isMove: Bool, movedDirectory: Bool, replacedDirectory: Bool
   ) throws(Errno) {
     if !movedDirectory { return }
@@ -65,7 +65,7 @@ extension Volume {
   }
 
   /// What stands under the new name may be replaced by `inode`: it is returned.
-  private mutating func checkReplace(_ existing: Entry, by inode: Inode, in target: Inode, _ source: Inode) throws(Errno) -> Inode {
+  private func checkReplace(_ existing: Entry, by inode: Inode, in target: Inode, _ source: Inode) throws(Errno) -> Inode {
     let replaced = try linked(existing.inode)
     if inode.isDirectory {
       guard replaced.isDirectory else { throw .notDirectory }
@@ -79,7 +79,7 @@ extension Volume {
 
   /// `directory` must not be `moved` nor lie below it. The walk up ends at the root; one that is longer than
   /// there are directories is a cycle.
-  private mutating func checkNoLoop(_ moved: UInt32, _ directory: Inode) throws(Errno) {
+  private func checkNoLoop(_ moved: UInt32, _ directory: Inode) throws(Errno) {
     var at = directory.number
     var steps: UInt64 = 0
     for index in 0..<groups.count { steps += UInt64(groups[index].directories) }
@@ -95,7 +95,7 @@ extension Volume {
     if moved == Geometry.root { throw .invalidArgument }
   }
 
-  private mutating func parentEntry(_ directory: Inode) throws(Errno) -> Entry? {
+  private func parentEntry(_ directory: Inode) throws(Errno) -> Entry? {
     var dots: UInt16 = 0x2E2E
     // The closure's error type is not inferred; it hands back a Result.
     let result = withUnsafeBytes(of: &dots) { dots in

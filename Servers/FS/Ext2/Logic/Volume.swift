@@ -5,7 +5,10 @@ import IPC
 ///
 /// Numbers on the device are hostile: each is checked before it is used. Damage that is met makes the volume
 /// read-only for good and is kept in `notice` for the log; the request that met it fails with `.ioError`.
-public struct Volume<Device: BlockDevice> {
+///
+/// A class, because a struct of this size is copied whole whenever one of its methods calls another that does not
+/// change it; that was most of the price of a read.
+public final class Volume<Device: BlockDevice> {
   let geometry: Geometry
   let groups: Groups
   var cache: Cache<Device>
@@ -59,16 +62,11 @@ public struct Volume<Device: BlockDevice> {
     groups = Groups(count: Int(geometry.groups))
     cache = Cache(device: device, blockShift: geometry.blockShift, bytes: cacheBytes)
     scratch = .allocate(byteCount: 3 << geometry.blockShift, alignment: 16)
-    do throws(Errno) {
-      try loadGroups(&refusal)
-      try checkRoot(&refusal)
-    } catch {
-      deallocate()
-      throw error
-    }
+    try loadGroups(&refusal)
+    try checkRoot(&refusal)
   }
 
-  private mutating func loadGroups(_ refusal: inout MountRefusal) throws(Errno) {
+  private func loadGroups(_ refusal: inout MountRefusal) throws(Errno) {
     for index in 0..<groups.count {
       let (block, offset) = descriptor(index)
       let raw = try cache.read(block)
@@ -85,7 +83,7 @@ public struct Volume<Device: BlockDevice> {
     if freeBlocks != UInt64(geometry.freeBlocks) || freeInodes != UInt64(geometry.freeInodes) { countsChanged = true }
   }
 
-  private mutating func checkRoot(_ refusal: inout MountRefusal) throws(Errno) {
+  private func checkRoot(_ refusal: inout MountRefusal) throws(Errno) {
     let root = try load(Geometry.root)
     guard root.isDirectory, root.links > 0 else {
       refusal = MountRefusal(reason: "damaged: the root is no directory", bits: 0)
@@ -93,8 +91,7 @@ public struct Volume<Device: BlockDevice> {
     }
   }
 
-  /// Gives the memory back; the volume must not be used after.
-  public func deallocate() {
+  deinit {
     cache.deallocate()
     groups.deallocate()
     scratch.deallocate()
@@ -103,7 +100,7 @@ public struct Volume<Device: BlockDevice> {
   // MARK: Damage
 
   /// The error for something on the device that cannot be; from now on nothing is changed any more.
-  mutating func damaged(_ what: StaticString) -> Errno {
+  func damaged(_ what: StaticString) -> Errno {
     if !isReadOnly || notice == nil && !wasDamaged { notice = what }
     wasDamaged = true
     isReadOnly = true
@@ -111,13 +108,13 @@ public struct Volume<Device: BlockDevice> {
   }
   private(set) var wasDamaged = false
 
-  public mutating func takeNotice() -> StaticString? {
+  public func takeNotice() -> StaticString? {
     defer { notice = nil }
     return notice
   }
 
   /// Every change begins here.
-  mutating func beginChange() throws(Errno) {
+  func beginChange() throws(Errno) {
     if isReadOnly { throw .readOnlyFileSystem }
     if isMarkedClean {
       try setState(clean: false)
@@ -133,7 +130,7 @@ public struct Volume<Device: BlockDevice> {
   }
 
   /// Puts a group's counts into its descriptor.
-  mutating func storeGroup(_ index: Int, _ group: Group) throws(Errno) {
+  func storeGroup(_ index: Int, _ group: Group) throws(Errno) {
     let (block, offset) = descriptor(index)
     let raw = try cache.read(block) + offset
     raw.storeBytes(of: UInt16(truncatingIfNeeded: group.freeBlocks), toByteOffset: 12, as: UInt16.self)
@@ -144,7 +141,7 @@ public struct Volume<Device: BlockDevice> {
     countsChanged = true
   }
 
-  private mutating func setState(clean: Bool) throws(Errno) {
+  private func setState(clean: Bool) throws(Errno) {
     let raw = try cache.read(geometry.superblockBlock) + geometry.superblockOffset
     let state = clean ? geometry.state | 1 : geometry.state & ~1
     raw.storeBytes(of: state, toByteOffset: SuperblockField.state, as: UInt16.self)
@@ -152,7 +149,7 @@ public struct Volume<Device: BlockDevice> {
     cache.changed(geometry.superblockBlock)
   }
 
-  private mutating func storeCounts() throws(Errno) {
+  private func storeCounts() throws(Errno) {
     let raw = try cache.read(geometry.superblockBlock) + geometry.superblockOffset
     raw.storeBytes(of: UInt32(truncatingIfNeeded: freeBlocks), toByteOffset: SuperblockField.freeBlocks, as: UInt32.self)
     raw.storeBytes(of: UInt32(truncatingIfNeeded: freeInodes), toByteOffset: SuperblockField.freeInodes, as: UInt32.self)
@@ -161,7 +158,7 @@ public struct Volume<Device: BlockDevice> {
   }
 
   /// Files of 2 GiB and more are a feature that the superblock must name.
-  mutating func noteLargeFile() throws(Errno) {
+  func noteLargeFile() throws(Errno) {
     if geometry.hasLargeFile || hasNotedLargeFile { return }
     let raw = try cache.read(geometry.superblockBlock) + geometry.superblockOffset
     let features = raw.loadUnaligned(fromByteOffset: SuperblockField.readOnlyCompatible, as: UInt32.self)
@@ -181,14 +178,14 @@ public struct Volume<Device: BlockDevice> {
   public var isDirty: Bool { cache.dirtyCount > 0 }
 
   /// Writes what has changed: by age.
-  public mutating func writeBack() throws(Errno) {
+  public func writeBack() throws(Errno) {
     if countsChanged, !isReadOnly { try storeCounts() }
     try cache.writeBack()
   }
 
   /// Everything is on the medium when this returns, and the superblock says so unless an unlinked file is
   /// still in use.
-  public mutating func sync() throws(Errno) {
+  public func sync() throws(Errno) {
     if isReadOnly {
       try cache.writeBack()
       return try cache.device.flush()
