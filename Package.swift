@@ -63,11 +63,12 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 // MARK: What both sides of a boundary agree on, and the logic of every part
 
 var targets: [Target] = [
-  library("IPC", "IPC/Message"),
-  library("Protocols", "IPC/Protocols", ["IPC"]),
-  library("PageTable", "IPC/PageTable"),
-  library("Executable", "IPC/Executable"),
-  library("BootImage", "Boot/Image", ["IPC", "Protocols"]),
+  // The kernel links these too: without `ring0` a copy in one of them could use a register of the thread it interrupts.
+  library("IPC", "IPC/Message", [], ring0),
+  library("Protocols", "IPC/Protocols", ["IPC"], ring0),
+  library("PageTable", "IPC/PageTable", [], ring0),
+  library("Executable", "IPC/Executable", [], ring0),
+  library("BootImage", "Boot/Image", ["IPC", "Protocols"], ring0),
   library("KernelCore", "Microkernel/Core", ["IPC", "Protocols", "PageTable"], ring0 + noAllocations),
   library("PhysicalMemory", "Microkernel/PhysicalMemory", ["BootImage", "PageTable"], ring0 + noAllocations),
   .target(name: "CX86", path: "Microkernel/Arch/X86_64/C"),

@@ -76,6 +76,13 @@ import ToolKit
     #expect(explained.contains("Entries.swift"), "\(explained)")
   }
 
+  @Test("SEC6 the kernel touches no SSE register but to save and load them all") func noVectorRegisters() throws {
+    let listing = try Child.run([Toolchain.tool("llvm-objdump"), "-d", "--no-show-raw-insn", Project.find().kernel]).succeeded("llvm-objdump")
+    let uses = listing.split(separator: "\n").filter { $0.contains("%xmm") || $0.contains("%ymm") || $0.contains("%mm") }
+    #expect(uses.isEmpty, "\(uses.prefix(5))")
+    #expect(listing.contains("fxsave64"))
+  }
+
   /// A line of QEMU's `info tlb`.
   struct Mapping {
     var address, frame: UInt64

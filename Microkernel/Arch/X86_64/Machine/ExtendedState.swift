@@ -13,7 +13,7 @@ enum ExtendedState {
     cpu.pointee.fpu_states = Frames.pointer(states).assumingMemoryBound(to: UInt8.self)
     cpu.pointee.fpu_slot = -1
     x86_fninit()
-    let scratch = UnsafeMutableRawPointer(cpu.pointee.fpu_states!)
+    let scratch = UnsafeMutableRawPointer(cpu.pointee.fpu_states)
     x86_fxsave(scratch)
     let mask = scratch.load(fromByteOffset: mxcsrMask, as: UInt32.self)
     cpu.pointee.fpu_mxcsr_mask = UInt64(mask == 0 ? 0xFFBF : mask)

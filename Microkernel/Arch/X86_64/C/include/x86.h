@@ -29,17 +29,17 @@ typedef struct {
 
 // What belongs to one processor. The first fields are known to the assembly.
 typedef struct {
-  apus_context *current;   // the thread that was resumed last; null in idle
+  apus_context *_Nullable current;  // the thread that was resumed last; null in idle
   uint64_t stack;          // top of this processor's kernel stack
   uint64_t scratch;        // the user's rsp for the first instructions of SYSCALL
   uint64_t root;           // what CR3 holds
   uint64_t kernel_root;    // top table without a user half, for idle
   int64_t fpu_slot;        // whose state is in the FPU registers; -1: nobody's
-  uint8_t *fpu_states;     // 512 bytes a thread slot
+  uint8_t *_Nonnull fpu_states;  // 512 bytes a thread slot
   uint64_t fpu_mxcsr_mask; // bits of MXCSR that this CPU has
-  apus_tss *tss;
-  void *self;              // this very struct
-  void *core;              // the kernel core that runs here
+  apus_tss *_Nonnull tss;
+  void *_Nonnull self;     // this very struct
+  void *_Nonnull core;     // the kernel core that runs here
 } apus_cpu;
 
 #define APUS_AT(type, field, offset) _Static_assert(offsetof(type, field) == offset, #field)
@@ -153,8 +153,8 @@ APUS_INLINE void x86_halt_forever(void) {
 APUS_INLINE uint64_t x86_frame_pointer(void) { return (uint64_t)__builtin_frame_address(0); }
 
 // The struct of the processor that executes this; valid once GS is loaded.
-APUS_INLINE apus_cpu *x86_this_cpu(void) {
-  apus_cpu *cpu;
+APUS_INLINE apus_cpu *_Nonnull x86_this_cpu(void) {
+  apus_cpu *_Nonnull cpu;
   __asm__("mov %%gs:%c1, %0" : "=r"(cpu) : "i"(CPU_SELF));
   return cpu;
 }
