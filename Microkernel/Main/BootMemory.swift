@@ -49,18 +49,10 @@ struct BootMemory {
   private static func placeArchive(
     _ reported: PhysicalRange, _ free: UnsafeMutablePointer<MemoryMap>, scratch: UnsafeMutablePointer<MemoryMap>
   ) -> PhysicalRange {
-    let length = Page.up(reported.length)
     guard reported.length >= Page.size, reported.length < 1 << 32, reported.base < 1 << 32 else { Panic.stop("no boot archive") }
-    if reported.base & (Page.size - 1) == 0 && free.pointee.contains(reported.base, length: length) {
-      free.pointee.remove(base: reported.base, length: length)
-      return PhysicalRange(base: reported.base, length: length)
-    }
-    scratch.update(from: free, count: 1)
-    scratch.pointee.remove(base: reported.base, length: reported.length)
-    guard let place = scratch.pointee.take(length) else { Panic.stop("no room for the boot archive") }
-    Frames.pointer(place).copyMemory(from: Frames.pointer(reported.base), byteCount: Int(reported.length))
-    free.pointee.remove(base: place, length: length)
-    return PhysicalRange(base: place, length: length)
+    guard let place = free.pointee.takeInPlace(reported, scratch: &scratch.pointee) else { Panic.stop("no room for the boot archive") }
+    if place != reported.base { Frames.pointer(place).copyMemory(from: Frames.pointer(reported.base), byteCount: Int(reported.length)) }
+    return PhysicalRange(base: place, length: Page.up(reported.length))
   }
 
   /// Sizes of the kernel's tables: a machine of 64 MiB or less gets smaller ones.

@@ -127,6 +127,18 @@ public struct MemoryMap: BitwiseCopyable {
     return nil
   }
 
+  /// Takes the frames of something that a loader put somewhere, so that they are whole pages of its own: where it is,
+  /// or elsewhere if it shares a page with others; then the caller moves it there. Nil if there is no room.
+  /// - Parameter scratch: overwritten.
+  public mutating func takeInPlace(_ range: PhysicalRange, scratch: inout MemoryMap) -> UInt64? {
+    let length = Page.up(range.length)
+    if range.base & (Page.size - 1) == 0 && contains(range.base, length: length) { return remove(base: range.base, length: length) ? range.base : nil }
+    scratch = self
+    scratch.remove(base: range.base, length: range.length)
+    guard let place = scratch.take(length) else { return nil }
+    return remove(base: place, length: length) ? place : nil
+  }
+
   private mutating func delete(_ index: Int) {
     count -= 1
     for place in index..<count { ranges[place] = ranges[place + 1] }

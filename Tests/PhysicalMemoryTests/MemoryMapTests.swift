@@ -127,6 +127,23 @@ func expectSound(_ map: MemoryMap) {
     expectSound(map)
   }
 
+  @Test("an archive on page boundaries stays, one across them gets whole pages elsewhere that it does not overlap")
+  func inPlace() {
+    var scratch = MemoryMap()
+    var (map, _) = makeMap([(0x10_0000, 0x10_0000)])
+    let stays = map.takeInPlace(PhysicalRange(base: 0x18_0000, length: 0x2345), scratch: &scratch)
+    #expect(stays == 0x18_0000)
+    #expect(list(map) == [PhysicalRange(base: 0x10_0000, length: 0x8_0000), PhysicalRange(base: 0x18_3000, length: 0x7_D000)])
+    let moves = map.takeInPlace(PhysicalRange(base: 0x10_0010, length: 0x2000), scratch: &scratch)
+    #expect(moves == 0x10_3000, "the three pages that it touches are still to be read")
+    #expect(map.contains(0x10_0000, length: 0x3000), "but are free afterwards")
+    let outside = map.takeInPlace(PhysicalRange(base: 0x40_0000, length: 0x1000), scratch: &scratch)
+    #expect(outside == 0x10_0000, "what is not in memory that we have is copied too")
+    let tooLarge = map.takeInPlace(PhysicalRange(base: 0x40_0000, length: 0x100_0000), scratch: &scratch)
+    #expect(tooLarge == nil)
+    expectSound(map)
+  }
+
   /// Against a set of pages: the same ranges, added and removed by the simplest code there is.
   @Test("V1 10,000 random maps are sound, and no frame is outside an input range")
   func random() {

@@ -83,6 +83,61 @@ import ToolKit
     #expect(listing.contains("fxsave64"))
   }
 
+  /// Boots the probe, and once it waits gives QEMU's monitor an order.
+  static func order(_ machine: Machine, _ order: String) throws -> (said: String, ending: Ending, log: String) {
+    let command = machine.commandLine.map { $0 == "stdio" ? "null" : $0 } + ["-monitor", "stdio"]
+    func log() -> String { (try? Files.read(machine.log)).map { String(decoding: $0, as: UTF8.self) } ?? "" }
+    try Files.write("", to: machine.log)
+    let child = try Child(command, seconds: 60, pipes: [.input, .output])
+    let deadline = Date(timeIntervalSinceNow: 50)
+    while Date() < deadline, !log().contains("probe: waiting") { _ = Child.readable(child.output, milliseconds: 100) }
+    let bytes = Array(order.utf8)
+    #expect(bytes.withUnsafeBytes { write(child.input, $0.baseAddress!, $0.count) } == bytes.count)
+    var output: [UInt8] = []
+    while let bytes = Child.readable(child.output, milliseconds: 5000), !bytes.isEmpty { output += bytes }
+    close(child.input)
+    let status = child.wait()
+    close(child.output)
+    return (String(decoding: output, as: UTF8.self), Ending(status: Int(status), log: log()), log())
+  }
+
+  @Test("SEC3 NMIs are harmless, whatever they interrupt") func nonMaskable() throws {
+    let result = try Self.order(Self.machine("nmi", words: ["probe=wait"]), String(repeating: "nmi\n", count: 50) + "info registers\nquit\n")
+    #expect(!result.log.contains("panic") && result.said.contains("HLT=1"), "\(result.log)")
+  }
+
+  @Test("SEC3 a machine check is a panic that says so") func machineCheck() throws {
+    let result = try Self.order(Self.machine("mce", words: ["probe=wait"]), "mce 0 1 0xbe00000000000000 0x5 0 0\n")
+    #expect(result.ending == .panic && result.log.contains("machine check (vector 18"), "\(result.ending) \(result.log)")
+  }
+
+  @Test("a boot archive that cannot be used is a panic that says why", arguments: ["none", "empty", "no-vm", "no-elf", "cut", "writable-text"])
+  func badArchives(kind: String) throws {
+    let project = try Project.find()
+    var vm = try Files.read(project.product("probe"))
+    let bytes: [UInt8] =
+      switch kind {
+      case "empty": [UInt8](repeating: 0, count: 8192)
+      case "no-vm": try Archive.bytes([.init(name: "rs", contents: vm)])
+      case "no-elf": try Archive.bytes([.init(name: "vm", contents: Array("#!/bin/sh\n".utf8))])
+      case "cut": try Archive.bytes([.init(name: "vm", contents: Array(vm.prefix(5000)))])
+      case "writable-text":
+        try {
+          vm[64 + 4] |= 2  // p_flags of the first program header
+          return try Archive.bytes([.init(name: "vm", contents: vm)])
+        }()
+      default: []
+      }
+    let path = project.output + "/bad-\(kind).archive"
+    defer { Files.remove(path) }
+    try Files.write(bytes, to: path)
+    var machine = try Self.machine("archive-\(kind)")
+    machine.media = .direct(kernel: project.kernel, archive: path)
+    let session = try Session(machine, seconds: 60)
+    #expect(session.end() == .panic)
+    #expect(session.log.contains(/kernel panic: .*(archive|vm)/), "\(session.log)")
+  }
+
   /// A line of QEMU's `info tlb`.
   struct Mapping {
     var address, frame: UInt64
@@ -92,23 +147,7 @@ import ToolKit
   }
 
   @Test("V3 V9 V12 W^X: what the processor can reach while a program runs") func mappings() throws {
-    let machine = try Self.machine("mappings", words: ["probe=wait"])
-    let command = machine.commandLine.map { $0 == "stdio" ? "null" : $0 } + ["-monitor", "stdio"]
-    try Files.write("", to: machine.log)
-    let child = try Child(command, seconds: 60, pipes: [.input, .output])
-    let deadline = Date(timeIntervalSinceNow: 50)
-    while Date() < deadline, !((try? Files.read(machine.log)).map { String(decoding: $0, as: UTF8.self).contains("probe: waiting") } ?? false) {
-      _ = Child.readable(child.output, milliseconds: 100)
-    }
-    let order = Array("info tlb\nquit\n".utf8)
-    #expect(order.withUnsafeBytes { write(child.input, $0.baseAddress!, $0.count) } == order.count)
-    var output: [UInt8] = []
-    while let bytes = Child.readable(child.output, milliseconds: 5000), !bytes.isEmpty { output += bytes }
-    close(child.input)
-    _ = child.wait()
-    close(child.output)
-
-    let text = String(decoding: output, as: UTF8.self)
+    let text = try Self.order(Self.machine("mappings", words: ["probe=wait"]), "info tlb\nquit\n").said
     let mappings = text.split(whereSeparator: \.isNewline).compactMap { line -> Mapping? in
       guard let match = line.firstMatch(of: #/([0-9a-f]{16}): ([0-9a-f]{16}) ([-XGPDACTUW]{9})/#),
         let address = UInt64(match.1, radix: 16), let frame = UInt64(match.2, radix: 16)

@@ -21,12 +21,14 @@ public enum Processor {
   public static func start(root: UInt64, idt: UInt64, page: UInt64, extendedStates: UInt64) -> UnsafeMutablePointer<apus_cpu> {
     var control = x86_read_cr4() & ~Control.fsgsbase
     control |= Control.pge | Control.osfxsr | Control.osxmmexcpt
+    if x86_cpuid(1).d & 1 << 7 != 0 { control |= Control.mce }
     let features = x86_cpuid(0).a >= 7 ? x86_cpuid(7) : apus_cpuid()
     if features.b & 1 << 7 != 0 { control |= Control.smep }
     if features.b & 1 << 20 != 0 { control |= Control.smap }
     if features.c & 1 << 2 != 0 { control |= Control.umip }
     x86_write_cr3(root)
     x86_write_cr4(control)
+    x86_write_dr7(0x400)  // no breakpoints, whatever firmware did (SEC3, SEC7)
 
     let memory = Frames.pointer(page)
     let cpu = memory.bindMemory(to: apus_cpu.self, capacity: 1)
@@ -64,6 +66,7 @@ public enum Processor {
   public static var hasSystemCall: Bool { x86_cpuid(0x8000_0001).d & 1 << 11 != 0 }
 
   private enum Control {
+    static var mce: UInt64 { 1 << 6 }
     static var pge: UInt64 { 1 << 7 }
     static var osfxsr: UInt64 { 1 << 9 }
     static var osxmmexcpt: UInt64 { 1 << 10 }

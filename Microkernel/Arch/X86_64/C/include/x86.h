@@ -125,6 +125,7 @@ APUS_INLINE uint64_t x86_read_cr4(void) {
   return value;
 }
 APUS_INLINE void x86_write_cr4(uint64_t value) { __asm__ volatile("mov %0, %%cr4" : : "r"(value) : "memory"); }
+APUS_INLINE void x86_write_dr7(uint64_t value) { __asm__ volatile("mov %0, %%dr7" : : "r"(value)); }
 APUS_INLINE uint64_t x86_read_msr(uint32_t number) {
   uint32_t low, high;
   __asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(number));
