@@ -152,7 +152,16 @@ private struct ModelRun {
     let known = model.pages[page]
     let allowed = known.map { writing ? $0.access & 2 != 0 : $0.access != 0 } ?? false
     let told = system.kernel.exceptions.count
-    if writing {
+    if writing, random.below(4) == 0 {
+      // The kernel writes on somebody's behalf: an error there is no signal.
+      let value = UInt8(random.below(256))
+      let done = system.kernelWrite(thread, page << 12, value) && system.kernelWrite(thread, page << 12 + 4095, value)
+      if done != allowed {
+        if done { problems.append("a kernel copy wrote where it may not") } else { refused += 1 }
+      }
+      if done { known?.cell.value = value }
+      if system.kernel.exceptions.count != told { problems.append("a signal for a kernel copy") }
+    } else if writing {
       let value = UInt8(random.below(256))
       let done = system.write(thread, address, value) && system.write(thread, page << 12 + 4095, value) && system.write(thread, page << 12, value)
       if done { known?.cell.value = value }

@@ -122,8 +122,8 @@ func regionText(_ region: VM.RegionInformation.Reply) -> [UInt8] {
   text.append(region.protection & VM.Protection.write != 0 ? UInt8(ascii: "w") : 0x2D)
   text.append(region.protection & VM.Protection.execute != 0 ? UInt8(ascii: "x") : 0x2D)
   text += "  "
-  let kinds: [StaticString] = ["anonymous", "stack", "heap", "physical", "contiguous", "module", "stub", "image"]
-  text += left([UInt8](region.kind < 8 ? kinds[Int(region.kind)] : "?"), 10)
+  let kinds: [StaticString] = ["anonymous", "stack", "heap", "physical", "contiguous", "module", "stub", "image", "reserved"]
+  text += left([UInt8](region.kind < 9 ? kinds[Int(region.kind)] : "?"), 10)
   text += right(decimal(region.resident), 6)
   text += right(decimal(region.shared), 7)
   text += "\n"

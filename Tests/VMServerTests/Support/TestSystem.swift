@@ -163,6 +163,23 @@ final class TestSystem {
     return true
   }
 
+  /// A write as the kernel does it when it copies: by the tables, with faults of its own, past the thread's TLB.
+  func kernelWrite(_ thread: Endpoint, _ address: UInt64, _ value: UInt8) -> Bool {
+    for _ in 0..<3 {
+      let state = kernel.threads[thread.slot]!
+      let entry = PageEntry(raw: kernel.walk(state.root, address))
+      if entry.isPresent, entry.isUser, entry.isWritable {
+        (window + Int(entry.frame | address & 4095)).storeBytes(of: value, as: UInt8.self)
+        return true
+      }
+      let access = KernelEvent.PageFault.write | KernelEvent.PageFault.kernelCopy
+      let fault = KernelEvent.PageFault(address: address, access: access, space: state.space, instruction: 0, stack: 0)
+      if deliver(Message(fault), from: .vfs, flags: .request | .fromKernel)!.type != 0 { return false }
+    }
+    Issue.record("a fault of a kernel copy at \(String(address, radix: 16)) does not end")
+    return false
+  }
+
   func readWord(_ thread: Endpoint, _ address: UInt64) -> UInt64? {
     var word: UInt64 = 0
     for index: UInt64 in 0..<8 {

@@ -75,6 +75,7 @@ extension ProcFileSystem {
     case VM.RegionKind.module: "module"
     case VM.RegionKind.stub: "stub"
     case VM.RegionKind.image: "image"
+    case VM.RegionKind.reserved: "reserved"
     default: "unknown"
     }
   }
