@@ -4,14 +4,10 @@ import Protocols
 
 // mount(1), umount(1), shutdown: programs about the whole machine.
 
-/// mount(1): `mount [-r] device directory`; without operands what /proc/mounts says.
+/// mount(1): `mount [-r] device directory`.
 public func mountProgram(_ program: Program) -> Int {
-  let usage: StaticString = "[-r] device directory\nMounts a file system; -r read-only. Without operands: lists what is mounted."
+  let usage: StaticString = "[-r] device directory\nMounts a file system; -r read-only."
   let options = program.options("rw", usage: usage)
-  if options.operands.isEmpty {
-    do throws(Errno) { printBytes(try contents(of: [UInt8]("/proc/mounts"))) } catch { program.die([UInt8]("/proc/mounts"), error) }
-    return 0
-  }
   guard options.operands.count == 2 else { program.misused(usage) }
   do throws(Errno) { try mount(options.operands[0], on: options.operands[1], readOnly: options["r"]) } catch { program.die(options.operands[0], error) }
   return 0

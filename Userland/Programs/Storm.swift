@@ -56,12 +56,12 @@ struct HarmSequence {
 }
 
 /// Kills a service at a steady pace. Each kill must be answered by a restart and the service run again within `patience`;
-/// only then comes the next. Injected harm strikes at the service's next message: what is done to an idle service takes
-/// effect when somebody needs it, so a kill helps out if nothing happens.
+/// only then comes the next. Injected harm strikes at the service's next message: if nobody sends it one, a child of ours
+/// reads from its device, and if that does not help either, a kill ends the wait.
 func storm(_ program: Program, _ label: [UInt8], _ name: RS.Name, _ plan: StormPlan) -> Int {
   let patience: UInt64 = 10_000_000_000
-  /// For harm that waits for a message.
-  let grace: UInt64 = 2_000_000_000
+  /// For harm that waits for a message: until we send one, and after that.
+  let grace: UInt64 = 100_000_000, secondGrace: UInt64 = 2_000_000_000
   var sequence = HarmSequence(seed: plan.seed, mixed: plan.mixed)
   var counts = InlineArray<6, UInt64>(repeating: 0)
   var unanswered: UInt64 = 0, idle: UInt64 = 0
@@ -81,7 +81,12 @@ func storm(_ program: Program, _ label: [UInt8], _ name: RS.Name, _ plan: StormP
       if harm == 0 { _ = try request(RS.Kill(name: name), of: .rs) } else { _ = try request(RS.Inject(name: name, harm: harm), of: .rs) }
       var answered = try waitForRestart(&place, name, after: before.restarts, harm == 0 ? patience : grace)
       if !answered, harm != 0 {
-        // Nobody asked anything of it, or its garbage was not noticed.
+        let child = nudge(label)
+        answered = try waitForRestart(&place, name, after: before.restarts, secondGrace)
+        if child > 0 { _ = waitUntilEnd(of: child) }
+      }
+      if !answered, harm != 0 {
+        // It has no device that we know, or its garbage did nobody any harm.
         idle += 1
         _ = try request(RS.Kill(name: name), of: .rs)
         answered = try waitForRestart(&place, name, after: before.restarts, patience)
@@ -92,6 +97,22 @@ func storm(_ program: Program, _ label: [UInt8], _ name: RS.Name, _ plan: StormP
   } catch { program.die(label, error) }
   report(label, plan, counts, idle: idle, unanswered: unanswered, &recoveries)
   return unanswered == 0 ? 0 : 1
+}
+
+/// A child that reads from the device of a driver: it waits, we need not. 0 if the service has none.
+private func nudge(_ label: [UInt8]) -> Int {
+  let device: StaticString
+  switch label {
+  case "disk": device = "/dev/hd0"
+  case "memory": device = "/dev/ram0"
+  default: return 0
+  }
+  do throws(Errno) {
+    let child = try fork()
+    if child != 0 { return child }
+    _ = try read(try open([UInt8](device)), atMost: 512)
+  } catch {}
+  terminate(0)
 }
 
 /// The place of a service in RS's table; nil if there is none of that name.

@@ -49,13 +49,22 @@ public func sh(_ program: Program) -> Int {
   } else {
     shell.parameters = arguments
     if !fromInput, isTerminal(0) { shell.interactive = true }
-    if shell.interactive { shell.takeTerminal() }
+    if shell.interactive {
+      shell.takeTerminal()
+      shell.readProfile()
+    }
     shell.run(from: 0)
   }
   return shell.status
 }
 
 extension Shell {
+  /// /etc/profile is for people: their shell reads it, if it is there.
+  func readProfile() {
+    do throws(Errno) { run(script: try POSIX.contents(of: [UInt8]("/etc/profile"))) } catch {}
+    if flow == .exiting { flow = .normal }
+  }
+
   /// An interactive shell: signals of the terminal's keys are for its jobs.
   func takeTerminal() {
     do throws(Errno) {
