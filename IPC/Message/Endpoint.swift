@@ -28,7 +28,7 @@ public struct Endpoint: Wire, Equatable, Hashable {
   /// Nobody; in `receive` with a deadline: sleep. Never the name of a thread.
   @inlinable public static var none: Endpoint { Endpoint(raw: 0xFFFF_FFFE) }
 
-  // The well-known services keep slot and generation over a restart, so these names always hold.
+  // The well-known services keep slot and generation over a restart, and when they were down, so these names always hold.
   @inlinable public static var kernel: Endpoint { Endpoint(raw: 0) }
   @inlinable public static var vm: Endpoint { Endpoint(raw: 1) }
   @inlinable public static var rs: Endpoint { Endpoint(raw: 2) }

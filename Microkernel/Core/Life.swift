@@ -21,6 +21,7 @@ extension Core where M: ~Copyable {
       record.privileges = bootPrivileges.0.privileges
     } else if record.endpoint == .rs {
       record.privileges = bootPrivileges.1.privileges
+      bootPrivileges.1.privileges = BootPrivileges().privileges  // once: a second life has what RS's successor gives it
     }
     thread.pointee = record
     threadCount += 1
@@ -66,12 +67,13 @@ extension Core where M: ~Copyable {
     }
   }
 
-  /// Everybody who waits for `thread` learns that it is gone. Its name is never valid again.
+  /// Everybody who waits for `thread` learns that it is gone. A process's name is never valid again; a service slot
+  /// belongs to one service of the boot table for ever, so its next life bears the same name (`service down`, then `up`).
   mutating func destroy(_ thread: ThreadPointer) {
     release(thread)
     while let envelope = thread.pointee.inbox.first { discard(envelope) }
     let endpoint = thread.pointee.endpoint
-    let free = Thread<M.Context>(endpoint: endpoint.successor)
+    let free = Thread<M.Context>(endpoint: endpoint.isService ? endpoint : endpoint.successor)
     // From here on nobody can find it, so that no woken thread's signal can reach it either.
     thread.pointee.state = .free
     while let caller = thread.pointee.callers.first {

@@ -12,9 +12,9 @@ import Testing
   @Test("SEC25 a new thread in an old slot has another name; the old one is dead for every call")
   func generations() {
     let a = world.spawn(slot: 10)
-    let old = world.spawn(slot: 11)
+    let old = world.spawn()
     destroy(old)
-    let new = world.spawn(slot: 11)
+    let new = (0..<4).map { _ in world.spawn() }.last!
     #expect(new != old && new.slot == old.slot && new.generation == old.generation + 1)
     #expect(world.send(a, old) == .deadEndpoint)
     #expect(world.sendRec(a, old) == .deadEndpoint)
@@ -31,6 +31,17 @@ import Testing
     #expect(world.error(.vm, Kernel.SetPrivileges(thread: old, priority: 1, privileges: World.all)) == .deadEndpoint)
     let signal = Kernel.Signal(thread: old, signal: 1, handler: 0x1000, restorer: 0, mask: 0)
     #expect(world.error(.vm, signal) == .deadEndpoint)
+  }
+
+  @Test("a service that was taken down is dead for every call, and has its well-known name again when it is up")
+  func services() {
+    let a = world.spawn(slot: 10)
+    let service = world.spawn(slot: 11)
+    destroy(service)
+    #expect(world.sendRec(a, service) == .deadEndpoint)
+    #expect(world.notify(a, service) == .deadEndpoint)
+    #expect(world.error(.vm, Kernel.ThreadStart(thread: service)) == .deadEndpoint)
+    #expect(world.spawn(slot: 11) == service)
   }
 
   @Test("M-N3 the slot that is free for longest is used first")
