@@ -17,6 +17,7 @@ import X86State
 func kernelMain(_ loader: UInt32, _ information: UInt32) -> Never {
   Log().text("Apus kernel for x86-64").line()
   let report = readReport(loader, UInt64(information))
+  if report.hasWord("idle=poll") { set_entry_polls() }
   let boot = BootMemory(report)
   let limits = boot.limits
 

@@ -34,10 +34,9 @@ public struct Player {
     ])
     var machine = Machine(media: .direct(kernel: project.kernel, archive: project.archive), disk: .file(disk), log: project.logs + "/drill.\(drill.name).log")
     machine.counted = true
-    machine.leaps = false
     machine.memory = drill.memory
     machine.seed = seed ?? drill.seed
-    machine.words = [Batch.word, "run=/" + Self.script]
+    machine.words = [Batch.word, Machine.polling, "run=/" + Self.script]
     let result = try Batch.run(machine, script: nil, seconds: seconds)
     var report = Self.judge(drill, seed: machine.seed, output: result.output, log: result.log)
     if result.ending != .shutdown(0) {

@@ -126,10 +126,9 @@ public struct StormPlayer {
     try image.makeDisk(disk, adding: work.folder + "/tree", files: files)
     var machine = Machine(media: .direct(kernel: project.kernel, archive: project.archive), disk: .file(disk), log: project.logs + "/\(name).log")
     machine.counted = true
-    machine.leaps = false
     machine.memory = drill.memory
     machine.seed = seed
-    machine.words = [Batch.word, "run=/drill/run"]
+    machine.words = [Batch.word, Machine.polling, "run=/drill/run"]
     let result = try Batch.run(machine, script: nil, seconds: seconds)
     try Files.write(result.output, to: project.logs + "/\(name).output")
     var outcome = Outcome(ending: result.ending, output: result.output, log: result.log, disk: disk, sums: [])

@@ -34,10 +34,9 @@ public struct Machine: Sendable {
   public var log: String
   /// One guest instruction is one nanosecond and one tick of the TSC.
   public var counted = false
-  /// Of a counted machine that has nothing to do: its clock leaps to the next alarm, so that a run takes no longer than
-  /// its instructions. Not for drills: a disk of the host's that takes its time would let any number of alarms
-  /// go by meanwhile.
-  public var leaps = true
+  /// A word for the kernel: it idles without HLT. On a counted machine HLT leaps to the next alarm, so a disk of the
+  /// host's that takes its time would let any number of alarms go by; this way time is instructions only.
+  public static let polling = "idle=poll"
   public var seed = 1
   /// Waits for a debugger on TCP port 1234.
   public var gdb = false
@@ -51,7 +50,7 @@ public struct Machine: Sendable {
   public var commandLine: [String] {
     var line = ["qemu-system-x86_64", "-M", "pc", "-accel", "tcg"]
     if counted {
-      line += ["-icount", "shift=0,sleep=\(leaps ? "off" : "on")", "-seed", "\(seed)", "-rtc", "base=2024-01-01,clock=vm"]
+      line += ["-icount", "shift=0,sleep=off", "-seed", "\(seed)", "-rtc", "base=2024-01-01,clock=vm"]
     }
     line += ["-cpu", cpu, "-smp", "1", "-m", "\(memory)", "-display", "none", "-no-reboot", "-nodefaults"]
     line += ["-serial", serial.isTerminal ? "mon:stdio" : "stdio", "-debugcon", "file:\(log)"]

@@ -95,9 +95,19 @@ full:
 idle:
     mov %gs:CPU_STACK, %rsp
     xor %ebp, %ebp
+    cmpb $0, entry_polls(%rip)
+    jne 2f
 1:  sti
     hlt
     jmp 1b
+2:  sti                                 // `idle=poll`: where time is counted in instructions, waiting takes some
+3:  jmp 3b
+
+    .section .data.entry_polls, "aw", @progbits
+    .globl entry_polls
+entry_polls:
+    .byte 0
+    .section .text.entry_syscall, "ax", @progbits
 
 // SYSCALL from 32-bit code: there is no such code (no 32-bit segment), so this is never reached on AMD and QEMU and
 // does not exist on Intel.

@@ -4,13 +4,16 @@
 #include <stdint.h>
 
 #define APUS_PLACE __attribute__((swift_attr("nonisolated(unsafe)"))) extern char
-APUS_PLACE entry_vectors, entry_syscall, entry_compat;
+APUS_PLACE entry_vectors, entry_syscall, entry_compat, entry_polls;
 #undef APUS_PLACE
 
 // 256 stubs of 16 bytes, in vector order.
 __attribute__((always_inline)) static inline uint64_t address_of_entry_vectors(void) { return (uint64_t)&entry_vectors; }
 __attribute__((always_inline)) static inline uint64_t address_of_entry_syscall(void) { return (uint64_t)&entry_syscall; }
 __attribute__((always_inline)) static inline uint64_t address_of_entry_compat(void) { return (uint64_t)&entry_compat; }
+
+// Idling without HLT, for the word `idle=poll`.
+__attribute__((always_inline)) static inline void set_entry_polls(void) { entry_polls = 1; }
 
 // Leaves the kernel for the thread in `apus_cpu.current`, or idles if there is none.
 __attribute__((noreturn)) void entry_resume(void);
