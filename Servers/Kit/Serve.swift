@@ -89,11 +89,13 @@ public protocol Server {
       caller = delivery.message.source
       continue
     }
-    guard var answer = server.handle(delivery, &ipc) else { continue }
-    if spoil {
+    var answer = server.handle(delivery, &ipc)
+    if spoil, delivery.isRequest || delivery.isAsynchronous {
+      // Also for a request that was to be answered later.
       answer = Message(header: 0x7FFF_FFFF, payload: (~0, ~0, ~0, ~0, ~0, ~0, ~0))
       spoil = false
     }
+    guard let answer else { continue }
     if delivery.isRequest {
       reply = answer
       caller = delivery.message.source

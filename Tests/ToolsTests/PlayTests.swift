@@ -1,0 +1,77 @@
+import Testing
+@testable import ToolKit
+
+@Suite("What a drill has the guest do, and the judgement") struct PlayTests {
+  static let drill = try! Drill(name: "d", "about x\ntype cp a b &\nkill disk\nkill tty loop\nexpect one\nexpect two\nlog RS: disk\nbalanced\n")
+
+  static func output(_ text: String, grants: Int = 3) -> String {
+    "one warm-up two\n== record\n== before\ngrants 3\n== processes\nPID NAME\n1 init\n== end\n\(text)\n== after\ngrants \(grants)\n== processes\nPID NAME\n1 init\n== end\n"
+  }
+  static let log = "RS: disk restarted (kill) recovery 5 ns count 1\nRS: tty restarted (hang) recovery 6 ns count 1\n"
+
+  @Test("steps become shell commands, expectations do not") func commands() {
+    #expect(Player.commands(Self.drill) == ["cp a b &", "service kill disk", "service inject tty loop"])
+    #expect(Player.play.filter { $0 == "sh /drill/steps" }.count == 2)
+  }
+
+  @Test("what was expected came, in order, in the half that counts") func passes() {
+    let report = Player.judge(Self.drill, seed: 1, output: Self.output("one\ntwo"), log: Self.log + Self.log)
+    #expect(report.passed, "\(report.text)")
+    #expect(report.kills == 4 && report.restarts.count == 4 && report.leaks == ["grants": 0])
+  }
+
+  @Test("what fails a drill", arguments: [
+    (output("two\none"), log + log, "did not print 'two'"), (output("one two", grants: 4), log + log, "grants 1"),
+    (output("one two"), "", "has no 'RS: disk'"), (output("one two"), log, "kills 4, restarts 2"), ("", log + log, "did not print 'one'"),
+    (String(output("one two").dropLast(7)), log + log, "counters"),
+  ])
+  func fails(output: String, log: String, reason: String) {
+    let report = Player.judge(Self.drill, seed: 1, output: output, log: log)
+    #expect(!report.passed)
+    #expect(report.text.contains(reason), "\(report.text)")
+  }
+
+  @Test("a round names every file once and copies some of them") func round() {
+    let names = (0..<45).map { "files/f\($0)" }
+    let copied = StormPlayer.copied(names)
+    #expect(copied == ["files/f0", "files/f20", "files/f40"])
+    let lines = StormPlayer.round(names, copied: copied).split(separator: "\n")
+    #expect(lines.filter { $0.hasPrefix("sha256sum files") }.count == 3)
+    #expect(lines.contains("cp files/f20 copies/c001"))
+    #expect(lines.last == "sha256sum copies/c000 copies/c001 copies/c002")
+    for name in names { #expect(lines.filter { $0.hasPrefix("sha256sum") && $0.split(separator: " ").contains { $0 == name } }.count == 1) }
+  }
+
+  @Test("the storm's scripts: warm-up, snapshots, rounds until it is over") func storm() {
+    let storm = Drill.Storm(service: "disk", every: 50, kills: 200, mixed: true)
+    let script = StormPlayer.script(storm, seed: 7).split(separator: "\n").map(String.init)
+    #expect(script.contains("sh /drill/storm 200 7 /drill/over"))
+    #expect(script.firstIndex(of: "sh /drill/round > /drill/sums.0")! < script.firstIndex(of: "echo '== before'")!)
+    #expect(StormPlayer.stormScript(storm).hasPrefix("(service storm disk --every 50 --count $1 --seed $2 --mixed;"))
+    #expect(StormPlayer.stormScript(storm).hasSuffix("wait\n"))
+    let alone = StormPlayer.script(nil, seed: 7)
+    #expect(!alone.contains("storm") && alone.contains("sums.1"))
+  }
+
+  @Test("throughput out of guest time, rounds and bytes") func throughput() {
+    let output = "== before\nnanoseconds 1000\n== processes\n== end\n== after\nnanoseconds 2000001000\n== processes\n== end\n"
+    let work = StormPlayer.Work(names: [], copied: [], digests: [:], bytes: 500, folder: "")
+    var outcome = StormPlayer.Outcome(ending: .shutdown(0), output: output, log: "", disk: "", sums: [[:], [:], [:]])
+    #expect(outcome.throughput(work) == 500)
+    outcome.sums = [[:]]
+    #expect(outcome.throughput(work) == nil)
+  }
+
+  @Test("what the symbolizer says, address by address") func symbolizer() {
+    #expect(Symbols.blocks("a at x:1\n (inlined by) b at y:2\n\nc at z:3\n\n") == ["a at x:1\n (inlined by) b at y:2", "c at z:3"])
+    #expect(Symbols.demangled("plain text") == "plain text")
+    #expect(Symbols.demangled("$s4main3fooyyF at a:1").contains("foo()"))
+  }
+
+  @Test("folders of the tree that hold logic") func libraries() throws {
+    let root = try Project.find().root
+    let folders = TestRun.libraries(root)
+    for folder in ["IPC", "Microkernel/Core", "Servers/RS/Logic", "Servers/FS/Ext2/Logic", "Userland/Shell"] { #expect(folders.contains(folder)) }
+    #expect(!folders.contains("Userland/Bin"))
+  }
+}
