@@ -122,15 +122,15 @@ final class Bench {
     Issue.record("work without end")
   }
 
-  /// Lets seconds pass.
-  func pass(seconds: Int) {
-    for _ in 0..<seconds {
-      kernel.now += 1_000_000_000
-      if kernel.alarm != 0, kernel.now >= kernel.alarm {
-        kernel.alarm = 0
-        driver.notified(by: .kernel, events: KernelEvent.alarm, &ipc)
-      }
+  /// Lets time pass, with the alarms that are due.
+  func pass(seconds: Double) {
+    let end = kernel.now + UInt64(seconds * 1e9)
+    while kernel.alarm != 0, kernel.alarm <= end {
+      kernel.now = kernel.alarm
+      kernel.alarm = 0
+      driver.notified(by: .kernel, events: KernelEvent.alarm, &ipc)
     }
+    kernel.now = end
   }
 
   // MARK: Clients

@@ -10,7 +10,8 @@ public enum DiskImage {
     Files.remove(new)
     var command = ["mke2fs", "-q", "-F", "-t", "ext2", "-L", label, "-d", folder]
     command += ["-U", "61707573-0000-4000-8000-000000000001", "-E", "hash_seed=61707573-0000-4000-8000-000000000002,root_owner=0:0"]
-    if let blockSize { command += ["-b", "\(blockSize)"] }
+    // Of small disks mke2fs would make blocks of 1 KiB, each of which costs a look-up.
+    command += ["-b", "\(blockSize ?? 4096)"]
     _ = try Child.run(command + [new, "\(size / 1024)k"], environment: ["E2FSPROGS_FAKE_TIME": "1704067200"]).succeeded("mke2fs")
     guard rename(new, path) == 0 else { throw Failure("cannot write \(path)") }
   }

@@ -12,8 +12,8 @@ final class Disk<T: Transport, Memory: DMAMemory> {
   static var pieceLimit: Int { 64 << 10 }
   static var waitingLimit: Int { 64 }
   static var attemptLimit: Int { 5 }
-  /// Alarms, one a second, that a piece may see pass: so the device was silent for at least two seconds.
-  static var tickLimit: Int { 3 }
+  /// Alarms, one every two milliseconds, that a piece may see pass: so the device was silent for two seconds.
+  static var tickLimit: Int { 1001 }
   /// Rings, then a page of request headers and statuses, then the slots' buffers.
   static var headers: Int { VirtualQueue<Memory>.area }
   static var buffers: Int { headers + 4096 }
@@ -252,7 +252,7 @@ final class Disk<T: Transport, Memory: DMAMemory> {
     activeCount -= 1
   }
 
-  /// Once a second while there is work: an interrupt may be lost, a device may be silent.
+  /// Every two milliseconds while there is work: an interrupt may be lost, a device may be silent.
   func tick(_ ipc: inout T) {
     collect(&ipc)
     var isSilent = false

@@ -1,4 +1,5 @@
 import IPC
+import Protocols
 
 /// Reading files: runs of blocks that are neighbours in the cache go to the client in one copy.
 extension Volume {
@@ -30,7 +31,8 @@ extension Volume {
       }
       // Loading pointer blocks replaces slots of the metadata zone only.
       if slot >= cache.data.first {
-        while blocks << geometry.blockShift - offset < total - done {
+        let limit = min(total - done, Int(Kernel.copyLimit) - geometry.blockSize)
+        while blocks << geometry.blockShift - offset < limit {
           let next = try map(inode, index + UInt64(blocks))
           guard next == block + UInt32(blocks), cache.find(next) == slot + blocks else { break }
           blocks += 1
