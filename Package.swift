@@ -157,6 +157,7 @@ if metal == nil {
     tests("BootImage", ["BootImage", "IPC", "Protocols"]),
     tests("VMServer", ["VMServer", "IPC", "Protocols", "PageTable", "BootImage", "ServerKit"]),
     tests("Fiber", ["Fiber"]),
+    tests("ProcServer", ["ProcServer", "IPC", "Protocols", "ServerKit"]),
     tests("VFSServer", ["VFSServer", "IPC", "Protocols", "ServerKit"]),
     tests("PhysicalMemory", ["PhysicalMemory", "BootImage"]),
     tests("X86State", ["X86State", "CX86", "IPC", "KernelCore", "PageTable"]),

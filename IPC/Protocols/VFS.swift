@@ -9,6 +9,7 @@ public enum VFS {
     case truncate, fileTruncate, changeMode, duplicate, pipe, changeDirectory, currentDirectory
     case control, fileControl, sync, fileSync, mount, unmount, access
     case execLoad, processForked, processExited, cancel, serviceUp, fileSystemStatistics
+    case mountInformation
   }
 
   public struct Descriptor: Wire {
@@ -404,6 +405,35 @@ public enum VFS {
       self.length = length
     }
     public typealias Reply = FS.Statistics.Reply
+  }
+
+  /// The mount at the first used place at or after `index` of VFS's table; `.noSuchFile` after the last. For
+  /// processes, and for proc, which makes /proc/mounts of it.
+  public struct MountInformation: Call {
+    public static var number: Int32 { Number.mountInformation.rawValue }
+    public var index: UInt64
+    public init(index: UInt64) { self.index = index }
+    public struct Reply: Wire {
+      /// The place it was found at: ask on from `index + 1`.
+      public var index: UInt16
+      /// Bit 0: read-only.
+      public var flags: UInt16
+      /// `.none`: /dev, which VFS makes itself.
+      public var server: Endpoint
+      /// The block device; `.none` if there is none.
+      public var driver: Endpoint
+      public var minor: UInt32
+      /// Where it lies, zero-padded, cut to 40 bytes.
+      public var path: (UInt64, UInt64, UInt64, UInt64, UInt64)
+      public init(index: UInt16, flags: UInt16, server: Endpoint, driver: Endpoint, minor: UInt32, path: (UInt64, UInt64, UInt64, UInt64, UInt64)) {
+        self.index = index
+        self.flags = flags
+        self.server = server
+        self.driver = driver
+        self.minor = minor
+        self.path = path
+      }
+    }
   }
 
   // MARK: From other servers, asynchronous with a token

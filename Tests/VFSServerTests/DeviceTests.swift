@@ -45,6 +45,19 @@ struct DeviceTests {
     world.audit()
   }
 
+  @Test("a driver that heeds positions is read to its end, and can be sought")
+  func positions() throws {
+    let fd = try p.open("/dev/echo")
+    #expect(try p.read(fd, 60) == Array(0..<60))
+    #expect(try p.read(fd, 60) == Array(60..<100))
+    #expect(try p.read(fd, 60) == [])
+    #expect(try p.seek(fd, 98) == 98)
+    #expect(try p.read(fd) == [98, 99])
+    #expect(try p.seek(fd, .max) == .max)
+    #expect(try p.read(fd) == [])
+    world.audit()
+  }
+
   @Test("O_NONBLOCK on a terminal without input is EAGAIN")
   func nonBlocking() throws {
     let tty = try p.open("/dev/tty", Flags.readWrite | Flags.nonBlocking)

@@ -147,3 +147,19 @@ final class FakeTerminal: FakeService {
     isOpened = false
   }
 }
+
+/// A character driver that heeds positions: bytes 0, 1, 2, ... 99.
+final class FakeEcho: FakeService {
+  override func handle(_ message: Message) -> Message? {
+    switch message.type {
+    case Char.Open.number, Char.Close.number: return Message(reply: Done())
+    case Char.Read.number:
+      let call: Char.Read = message.body()
+      guard call.position < 100 else { return Message(reply: VFS.Count(count: 0)) }
+      let bytes = (UInt8(call.position)..<100).prefix(Int(min(call.length, 100)))
+      guard world.copy(by: endpoint, call.grant, offset: 0, from: Array(bytes)) else { return Message(error: .badAddress) }
+      return Message(reply: VFS.Count(count: UInt64(bytes.count)))
+    default: return Message(error: .noSuchCall)
+    }
+  }
+}

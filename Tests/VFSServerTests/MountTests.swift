@@ -160,6 +160,29 @@ struct MountTests {
     world.audit()
   }
 
+  @Test("the list of mounts, for processes and for proc")
+  func list() throws {
+    let world = World()
+    let p = Client(world, slot: 64)
+    world.root.directory("/tmp/deep")
+    try p.changeDirectory("/tmp")
+    try p.mount("/dev/hd0", "deep", flags: 1)
+    var found: [String] = []
+    var index: UInt64 = 0
+    while let mount = try? p.call(VFS.MountInformation(index: index)) {
+      let path = withUnsafeBytes(of: mount.path) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+      found.append("\(mount.server.raw) \(Int32(bitPattern: mount.driver.raw)) \(mount.minor) \(mount.flags) \(path)")
+      index = UInt64(mount.index) + 1
+    }
+    #expect(found == ["9 7 0 0 /", "10 -2 0 0 /proc", "-2 -2 0 0 /dev", "11 8 0 1 /tmp/deep"].map { $0.replacing("-2 -2 0 0 /dev", with: "\(Endpoint.none.raw) -2 0 0 /dev") })
+    var message = Message(VFS.MountInformation(index: 0))
+    message.source = .proc
+    world.hand(Delivery(message: message, flags: .request))
+    #expect(world.answers[Endpoint.proc.raw]?.first?.type == 0)
+    try p.unmount("deep")
+    world.audit()
+  }
+
   @Test("a read-only mount refuses every change with EROFS")
   func readOnly() throws {
     let world = World()

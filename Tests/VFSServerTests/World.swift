@@ -44,6 +44,7 @@ final class World {
     add(FakeTerminal(), .tty)
     add(FakeDisk(size: 1 << 16), .memory)
     add(FakeDisk(size: 1 << 16), .disk)
+    add(FakeEcho(), .echo)
     if start { boot() }
   }
 

@@ -47,9 +47,10 @@ extension VirtualFileSystem {
     let record = tables.files[file]
     guard record.pipe < 0 else { throw .illegalSeek }
     if tables.vnodes[record.vnode].isCharacter {
-      // null and zero have a position that stays 0; terminals have none.
-      guard Device.driver(tables.vnodes[record.vnode].node.special) == .none else { throw .illegalSeek }
-      return VFS.Seek.Reply(offset: 0)
+      // null and zero have a position that stays 0; terminals have none; other drivers may heed it.
+      let driver = Device.driver(tables.vnodes[record.vnode].node.special)
+      if driver == .tty { throw .illegalSeek }
+      if driver == .none { return VFS.Seek.Reply(offset: 0) }
     }
     switch call.whence {
     case 0: return try setPosition(file, base: 0, call.offset)

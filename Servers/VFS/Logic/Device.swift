@@ -13,7 +13,7 @@ struct Device: BitwiseCopyable {
   static var null: UInt32 { 3 }
   static var zero: UInt32 { 5 }
 
-  static var count: Int { 9 }
+  static var count: Int { 10 }
   /// /dev's root has inode 1, device n has inode n + 2.
   static var rootInode: UInt64 { 1 }
 
@@ -29,6 +29,7 @@ struct Device: BitwiseCopyable {
     case 5: Device(name: "hd0", driver: .disk, minor: 0, mode: block)
     case 6: Device(name: "hd1", driver: .disk, minor: 1, mode: block)
     case 7: Device(name: "hd2", driver: .disk, minor: 2, mode: block)
+    case 8: Device(name: "echo", driver: .echo, minor: 0, mode: character)
     default: Device(name: "hd3", driver: .disk, minor: 3, mode: block)
     }
   }

@@ -61,19 +61,27 @@ extension VirtualFileSystem {
     if old >= 0 { releaseVnode(old) }
   }
 
-  /// getcwd(2): goes up to the root and looks in each directory for the one below. Slow, and always right: no
-  /// remembered text can be outdated by a rename.
+  /// getcwd(2).
   func currentDirectory(_ worker: Int, _ call: VFS.CurrentDirectory) throws(Errno) -> VFS.Count {
     let client = tables.workers[worker].client
     guard let index = process(client) else { throw .noSuchProcess }
+    let start = try writePath(worker, of: tables.processes[index].directory)
+    let length = Bound.path - start
+    guard UInt64(length) <= call.capacity else { throw .outOfRange }
+    try copy(client, call.address, path(worker) + start, length, Kernel.Direction.write)
+    return VFS.Count(count: UInt64(length))
+  }
+
+  /// Writes a directory's path to the end of the worker's path buffer and returns where it begins. Goes up to the
+  /// root and looks in each directory for the one below: slow, and always right, as no remembered text can be
+  /// outdated by a rename.
+  func writePath(_ worker: Int, of directory: Int) throws(Errno) -> Int {
     let root = tables.mounts[rootMount].root
-    var current = tables.processes[index].directory
-    if current < 0 { current = root }
+    var current = directory
     hold(current)
     defer { releaseVnode(current) }
-    // The text grows from the end of the path buffer; ".." for the file system stands in the names buffer.
-    let text = path(worker).assumingMemoryBound(to: UInt8.self)
-    names(worker).assumingMemoryBound(to: UInt8.self).initialize(repeating: UInt8(ascii: "."), count: 2)
+    // ".." for the file system stands in the names buffer.
+    names(worker).initializeMemory(as: UInt8.self, repeating: UInt8(ascii: "."), count: 2)
     var start = Bound.path
     while current != root {
       while tables.mounts[tables.vnodes[current].mount].root == current {
@@ -98,12 +106,9 @@ extension VirtualFileSystem {
     }
     if start == Bound.path {
       start -= 1
-      text[start] = UInt8(ascii: "/")
+      path(worker).storeBytes(of: UInt8(ascii: "/"), toByteOffset: start, as: UInt8.self)
     }
-    let length = Bound.path - start
-    guard UInt64(length) <= call.capacity else { throw .outOfRange }
-    try copy(client, call.address, path(worker) + start, length, Kernel.Direction.write)
-    return VFS.Count(count: UInt64(length))
+    return start
   }
 
   /// Finds the entry with this inode in a directory and writes "/name" before `start`. Returns the new start.

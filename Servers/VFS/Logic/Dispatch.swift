@@ -6,6 +6,7 @@ import ServerKit
 extension VirtualFileSystem {
   /// A process's request: its answer, or nil if that comes later.
   func request(_ delivery: Delivery) -> Message? {
+    if delivery.message.type == VFS.MountInformation.number { return mountInformation(delivery.message.body()) }
     guard let index = process(delivery.message.source) else { return Message(error: .notPermitted) }
     // A process waits for its answer, so it cannot ask twice; one that seems to is not what it seems.
     guard case .nothing = tables.processes[index].waiting else { return Message(error: .alreadyInProgress) }
@@ -43,7 +44,7 @@ extension VirtualFileSystem {
       .symbolicLink, .readLink, .truncate, .changeMode, .changeDirectory, .currentDirectory, .sync, .mount, .unmount, .access,
       .fileSystemStatistics:
       break
-    case .execLoad, .processForked, .processExited, .cancel, .serviceUp: throw .notPermitted
+    case .execLoad, .processForked, .processExited, .cancel, .serviceUp, .mountInformation: throw .notPermitted
     case nil: throw .noSuchCall
     }
     enqueue(index, delivery)
@@ -100,7 +101,9 @@ extension VirtualFileSystem {
     case .access: try access(worker, message.body())
     case .fileSystemStatistics: return Message(reply: try statistics(worker, message.body()))
     case .execLoad: try loadProgram(worker, message.body())
-    case .close, .duplicate, .pipe, .control, .fileControl, .processForked, .processExited, .cancel, .serviceUp, nil: throw .noSuchCall
+    case .close, .duplicate, .pipe, .control, .fileControl, .processForked, .processExited, .cancel, .serviceUp,
+      .mountInformation, nil:
+      throw .noSuchCall
     }
     return Message(reply: Done())
   }

@@ -26,7 +26,7 @@ extension VirtualFileSystem {
     do throws(Errno) { _ = try attach(worker, .proc, driver: .none, minor: 0, flags: 0, on: directory(worker, "proc")) } catch {
       log(Text("VFS: no /proc\n"))
     }
-    do throws(Errno) { try attachDevices(directory(worker, "dev")) } catch { log(Text("VFS: no /dev\n")) }
+    do throws(Errno) { try attachDevices(worker, directory(worker, "dev")) } catch { log(Text("VFS: no /dev\n")) }
     isRooted = true
     for index in 0..<limits.processes where tables.processes[index].endpoint != .none && tables.processes[index].directory < 0 {
       tables.processes[index].directory = tables.mounts[rootMount].root
@@ -91,6 +91,7 @@ extension VirtualFileSystem {
         tables.mounts[mount] = Mount()
         throw error
       }
+      setPath(mount, worker)
       if covered >= 0 { tables.vnodes[covered].covering = mount }
       return mount
     } catch {
@@ -99,12 +100,13 @@ extension VirtualFileSystem {
     }
   }
 
-  private func attachDevices(_ covered: Int) throws(Errno) {
+  private func attachDevices(_ worker: Int, _ covered: Int) throws(Errno) {
     do throws(Errno) {
       let mount = try freeMount()
       tables.mounts[mount] = Mount(isUsed: true, server: .none, root: -1, covered: covered)
       deviceMount = mount
       tables.mounts[mount].root = try adopt(mount, Device.node(Device.rootInode)!)
+      setPath(mount, worker)
       tables.vnodes[covered].covering = mount
     } catch {
       releaseVnode(covered)
@@ -173,5 +175,30 @@ extension VirtualFileSystem {
       if vnode != tables.mounts[mount].root || tables.vnodes[vnode].users > 1 { return true }
     }
     return false
+  }
+
+  /// Remembers where a new mount lies. A rename above it later does not change this text.
+  private func setPath(_ mount: Int, _ worker: Int) {
+    let covered = tables.mounts[mount].covered
+    var start = Bound.path
+    if covered >= 0 {
+      do throws(Errno) { start = try writePath(worker, of: covered) } catch { start = Bound.path }
+    } else {
+      start -= 1
+      path(worker).storeBytes(of: UInt8(ascii: "/"), toByteOffset: start, as: UInt8.self)
+    }
+    let count = min(Bound.path - start, MemoryLayout<(UInt64, UInt64, UInt64, UInt64, UInt64)>.size)
+    withUnsafeMutableBytes(of: &tables.mounts[mount].path) {
+      $0.copyMemory(from: UnsafeRawBufferPointer(start: path(worker) + start, count: count))
+    }
+  }
+
+  func mountInformation(_ call: VFS.MountInformation) -> Message {
+    for mount in 0..<limits.mounts where UInt64(mount) >= call.index && tables.mounts[mount].isUsed && tables.mounts[mount].root >= 0 {
+      let record = tables.mounts[mount]
+      return Message(reply: VFS.MountInformation.Reply(
+        index: UInt16(mount), flags: record.isReadOnly ? 1 : 0, server: record.server, driver: record.driver, minor: record.minor, path: record.path))
+    }
+    return Message(error: .noSuchFile)
   }
 }

@@ -105,7 +105,7 @@ extension VirtualFileSystem {
       tables.workers[slot].reply = reply
       ready |= 1 << UInt64(slot)
     } else {
-      deviceAnswered(slot - workerCount, reply)
+      deviceAnswered(slot - workerCount, request, reply)
     }
   }
 

@@ -6,7 +6,7 @@ extension VirtualFileSystem {
   func isDriver(_ service: Endpoint) -> Bool { driverIndex(service) != nil }
 
   private func driverIndex(_ service: Endpoint) -> Int? {
-    service == .tty ? 0 : service == .memory ? 1 : service == .disk ? 2 : nil
+    service == .tty ? 0 : service == .memory ? 1 : service == .disk ? 2 : service == .echo ? 3 : nil
   }
 
   /// RS says that a service is there, or is given up. When it is there for the first time nothing was lost: our

@@ -122,6 +122,8 @@ struct Mount: BitwiseCopyable {
   /// Our grants to the server: path buffers (read), scratch buffers (write).
   var names: UInt64 = 0
   var scratch: UInt64 = 0
+  /// Where it lies, for people: see `VFS.MountInformation`.
+  var path: (UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0)
 }
 
 struct Pipe: BitwiseCopyable {

@@ -166,9 +166,10 @@ extension VirtualFileSystem {
     if length == 0 { return Message(reply: VFS.Count(count: 0)) }
     let grant = try grant(client, address, length, to: driver, access: isWrite ? Kernel.Access.read : Kernel.Access.write)
     let flags: UInt32 = tables.files[file].flags & VFS.OpenFlags.nonBlocking != 0 ? 1 : 0
+    let position = tables.files[file].position
     let message = isWrite
-      ? Message(Char.Write(minor: minor, flags: flags, position: 0, grant: grant, offset: 0, length: length))
-      : Message(Char.Read(minor: minor, flags: flags, position: 0, grant: grant, offset: 0, length: length))
+      ? Message(Char.Write(minor: minor, flags: flags, position: position, grant: grant, offset: 0, length: length))
+      : Message(Char.Read(minor: minor, flags: flags, position: position, grant: grant, offset: 0, length: length))
     try askDriver(index, delivery, file, driver, message, grant, limit: length)
     return nil
   }
@@ -185,8 +186,14 @@ extension VirtualFileSystem {
     tables.processes[index].requester = Requester(delivery)
   }
 
-  func deviceAnswered(_ index: Int, _ reply: Message) {
+  /// The answer to what process `index` asked of a driver.
+  func deviceAnswered(_ index: Int, _ request: Outstanding, _ reply: Message) {
     guard case .device(let grant) = tables.processes[index].waiting else { return }
+    let isTransfer = request.message.type == Char.Read.number || request.message.type == Char.Write.number
+    if reply.type == 0, isTransfer {
+      let position = tables.files[request.file].position
+      tables.files[request.file].position = position + min(reply.payload.0, Bound.fileSize - position)
+    }
     if grant != 0 { revoke(grant) }
     tables.processes[index].waiting = .nothing
     var answer = reply.type == 0 ? Message(type: 0) : Message(error: Self.sane(Errno(rawValue: -reply.type)))

@@ -52,7 +52,7 @@ public final class VirtualFileSystem<T: Transport>: Server {
   private var immediate: Message?
 
   /// Drivers that can restart, each with a worker of its own for recovery, behind the others (M-F9).
-  static var drivers: Int { 3 }
+  static var drivers: Int { 4 }
   var workerCount: Int { limits.workers + Self.drivers }
 
   public init(_ ipc: T, limits: Limits = Limits()) {

@@ -18,7 +18,7 @@ enum Node: Equatable {
       let id = Int32(inode >> 8)
       switch inode & 0xFF {
       case 16: self = .process(id)
-      case 17...: 
+      case 17...:
         guard let file = ProcessFile(rawValue: Int(inode & 0xFF) - 17) else { return nil }
         self = .processFile(id, file)
       default: return nil
@@ -53,7 +53,7 @@ enum Node: Equatable {
 }
 
 enum RootFile: Int, CaseIterable {
-  case services, meminfo, kernel, uptime, cmdline, version
+  case services, meminfo, kernel, uptime, cmdline, version, mounts
 
   var name: StaticString {
     switch self {
@@ -63,6 +63,7 @@ enum RootFile: Int, CaseIterable {
     case .uptime: "uptime"
     case .cmdline: "cmdline"
     case .version: "version"
+    case .mounts: "mounts"
     }
   }
 }

@@ -19,6 +19,7 @@ extension ProcFileSystem {
       line.append(hundredths)
       line.append("\n")
       text.append(line)
+    case .mounts: try writeMounts(into: &text, &ipc)
     case .cmdline: writeCommandLine(into: &text, &ipc)
     case .version: text.append("Apus, a self-healing microkernel system in Swift (x86_64)\n")
     }
@@ -90,6 +91,32 @@ extension ProcFileSystem {
     text.append("spaces", UInt64(memory.spaces))
     text.append("regions", UInt64(memory.regions))
     text.append("page-faults", memory.faults)
+  }
+
+  /// As on Linux: device, directory, type, options. VFS answers this at once, whatever it waits for.
+  private func writeMounts(into text: inout Snapshot, _ ipc: inout T) throws(Errno) {
+    var index: UInt64 = 0
+    while index < 64 {
+      let mount: VFS.MountInformation.Reply
+      do throws(Errno) { mount = try ipc.call(.vfs, VFS.MountInformation(index: index)) } catch {
+        if error == .noSuchFile { return }
+        throw error
+      }
+      guard UInt64(mount.index) >= index else { throw .ioError }
+      var line = Text()
+      switch mount.driver {
+      case .disk: line.append("/dev/hd")
+      case .memory: line.append("/dev/ram")
+      default: line.append("none")
+      }
+      if mount.driver != .none { line.append(UInt64(mount.minor)) }
+      line.append(" ")
+      withUnsafeBytes(of: mount.path) { line.append(UnsafeRawBufferPointer(rebasing: $0[..<($0.firstIndex(of: 0) ?? $0.count)])) }
+      line.append(mount.server == .none ? " devices" : mount.server == .proc ? " proc" : " ext2")
+      line.append(mount.flags & 1 != 0 ? " ro\n" : " rw\n")
+      text.append(line)
+      index = UInt64(mount.index) + 1
+    }
   }
 
   private func writeCommandLine(into text: inout Snapshot, _ ipc: inout T) {
