@@ -13,7 +13,9 @@ extension Core where M: ~Copyable {
     schedule()
   }
 
-  /// `current` has executed the trap instruction; its registers are in its context.
+  /// `current` has executed the trap instruction; its registers are in its context. Inlined: entry code has one
+  /// function that calls it.
+  @inline(__always)
   public mutating func trap() {
     guard let me = current else { return }
     let operation = me.pointee.context.operation

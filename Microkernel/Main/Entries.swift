@@ -4,28 +4,28 @@ import X86Hardware
 import X86State
 
 // What the entry code (`Arch/X86_64/Entry/entry.S`) calls, with interrupts off, on the empty kernel stack. Each asks
-// the core what to do and then prepares the processor for whatever thread the core has chosen.
+// the core what to do and then leaves for whatever thread the core has chosen.
 
 @inline(__always)
 private func kernel() -> UnsafeMutablePointer<Core<X86Machine>> {
   x86_this_cpu().pointee.core.assumingMemoryBound(to: Core<X86Machine>.self)
 }
 
-/// The trap instruction, by SYSCALL.
+/// The trap instruction.
 @c(kernel_call)
-func kernelCall() {
+func kernelCall() -> Never {
   let kernel = kernel()
   kernel.pointee.trap()
   kernel.pointee.machine.resume(kernel.pointee.current)
 }
 
-/// Everything that comes through the IDT from ring 3.
+/// Everything that comes through the IDT from ring 3, the trap instruction `int 0x80` among it.
 @c(kernel_trap)
-func kernelTrap(_ frame: UnsafePointer<apus_context>) {
+func kernelTrap(_ frame: UnsafePointer<apus_context>) -> Never {
   let kernel = kernel()
   let vector = frame.pointee.entry
   switch vector {
-  case UInt64(VECTOR_CALL): kernel.pointee.trap()
+  case UInt64(VECTOR_CALL): kernelCall()
   case UInt64(VECTOR_PAGE_FAULT):
     kernel.pointee.pageFault(address: x86_read_cr2(), access: X86Exception.access(pageFaultError: frame.pointee.error))
   case 0..<UInt64(VECTOR_LINES):
@@ -37,7 +37,7 @@ func kernelTrap(_ frame: UnsafePointer<apus_context>) {
 
 /// An interrupt while there was nothing to run.
 @c(kernel_idle_interrupt)
-func kernelIdleInterrupt(_ vector: UInt64) {
+func kernelIdleInterrupt(_ vector: UInt64) -> Never {
   let kernel = kernel()
   interrupt(kernel, vector)
   kernel.pointee.machine.resume(kernel.pointee.current)
@@ -45,7 +45,7 @@ func kernelIdleInterrupt(_ vector: UInt64) {
 
 /// An exception in ring 0, a double fault or a machine check.
 @c(kernel_fault)
-func kernelFault(_ frame: UnsafePointer<apus_context>) { Panic.stop(frame) }
+func kernelFault(_ frame: UnsafePointer<apus_context>) -> Never { Panic.stop(frame) }
 
 private func interrupt(_ kernel: UnsafeMutablePointer<Core<X86Machine>>, _ vector: UInt64) {
   switch vector {

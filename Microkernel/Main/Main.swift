@@ -46,7 +46,6 @@ func kernelMain(_ loader: UInt32, _ information: UInt32) -> Never {
   kernel.pointee.createFirst(root: first.root, space: 0, entry: first.entry, stack: first.stack)
   kernel.pointee.schedule()
   kernel.pointee.machine.resume(kernel.pointee.current)
-  entry_resume()
 }
 
 private func readReport(_ loader: UInt32, _ information: UInt64) -> LoaderReport {

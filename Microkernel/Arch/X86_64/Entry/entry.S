@@ -1,7 +1,7 @@
 // The ways into the kernel and out of it. A thread's registers go straight into its own record (`apus_context`):
 // the CPU pushes its frame there because TSS.RSP0 is the end of the current thread's context. The kernel itself runs
-// on one stack a processor, empty at every entry, so leaving it is never unwinding: `entry_resume` starts afresh
-// from whatever thread is current by then.
+// on one stack a processor, empty at every entry, so leaving it is never unwinding: whoever is current in the end is
+// resumed from where Swift happens to be.
 //
 // Interrupts are off from entry to exit. SFMASK and `popfq` clear what a user may have set in RFLAGS (SEC5).
 
@@ -37,16 +37,16 @@ entry_syscall:
     mov %rcx, CONTEXT_RSP(%rsp)
     mov %gs:CPU_STACK, %rsp
     xor %ebp, %ebp
-    call kernel_call
-    // and straight on into
+    call kernel_call                    // does not return, nor do the others: they end in entry_resume or entry_idle
+    ud2
 
 // MARK: Out
 
+// rdi = the context of the thread to run, which is `current` by now.
     .globl entry_resume
+    .balign 16
 entry_resume:
-    mov %gs:CPU_CURRENT, %rsp
-    test %rsp, %rsp
-    jz idle
+    mov %rdi, %rsp
     cmpl $ENTRY_SYSCALL, CONTEXT_ENTRY(%rsp)
     jne full
     mov CONTEXT_RIP(%rsp), %rcx
@@ -92,7 +92,8 @@ full:
     iretq
 
 // An interrupt between STI and HLT is held back until HLT, so a wake-up is never missed; it enters `from_kernel`.
-idle:
+    .globl entry_idle
+entry_idle:
     mov %gs:CPU_STACK, %rsp
     xor %ebp, %ebp
     cmpb $0, entry_polls(%rip)
@@ -177,7 +178,7 @@ save:
     popfq
     xor %ebp, %ebp
     call kernel_trap
-    jmp entry_resume
+    ud2
 
 // Ring 0: an interrupt in idle, whose stack holds nothing, or the kernel's own fault.
 from_kernel:
@@ -208,8 +209,9 @@ save_fault:
 idle_interrupt:
     mov (%rsp), %rdi
     mov %gs:CPU_STACK, %rsp
+    xor %ebp, %ebp
     call kernel_idle_interrupt
-    jmp entry_resume
+    ud2
 
 // Has a stack of its own, lest a trap on the first instruction of SYSCALL use the user's (SEC3). From ring 3 the frame
 // moves from there into the thread's context.

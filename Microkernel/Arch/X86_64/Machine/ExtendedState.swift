@@ -33,11 +33,13 @@ enum ExtendedState {
     cpu.pointee.fpu_slot = Int64(slot)
   }
 
-  /// Memory becomes what counts for `slot`; the registers are nobody's if they were its.
+  /// Memory becomes what counts for `slot`; the registers are nobody's if they were its, and `resume` must look again
+  /// even if the same thread goes on.
   private static func drop(_ cpu: UnsafeMutablePointer<apus_cpu>, _ slot: Int, save: Bool) {
     guard cpu.pointee.fpu_slot == Int64(slot) else { return }
     if save { x86_fxsave(area(cpu, slot)) }
     cpu.pointee.fpu_slot = -1
+    cpu.pointee.current = nil
   }
 
   /// As after FNINIT: all registers zero, exceptions masked, round to nearest.

@@ -9,7 +9,8 @@ public struct Log: BitwiseCopyable {
   init(serial: Bool) { self.serial = serial }
 
   public func write(_ bytes: UnsafeRawBufferPointer) {
-    x86_out_bytes(0xE9, bytes.baseAddress, UInt64(bytes.count))
+    guard let start = bytes.baseAddress else { return }
+    x86_out_bytes(0xE9, start, UInt64(bytes.count))
     if serial { for byte in bytes { writeSerial(byte) } }
   }
 

@@ -1,4 +1,5 @@
 import BootImage
+import CEntry
 import CX86
 import X86State
 import IPC
@@ -125,21 +126,22 @@ extension X86Machine {
   public func acknowledge(line: Int) { lines.acknowledge(line) }
   public func acknowledgeTimer() { apic.acknowledge() }
 
-  /// Prepares this processor to leave for `thread`: `entry_resume` finds its registers through the CPU struct.
+  /// Leaves the kernel for `thread`, or for the next interrupt if there is none.
   @inline(__always)
-  public func resume(_ thread: Thread<X86Context>.Pointer?) {
+  public func resume(_ thread: Thread<X86Context>.Pointer?) -> Never {
     guard let thread else {
       cpu.pointee.current = nil
       if cpu.pointee.root != cpu.pointee.kernel_root { load(cpu.pointee.kernel_root) }
-      return
+      entry_idle()
     }
     let context = UnsafeMutableRawPointer(thread).assumingMemoryBound(to: apus_context.self)
     if cpu.pointee.current != context {
       cpu.pointee.current = context
       cpu.pointee.tss.pointee.rsp.0 = UInt64(UInt(bitPattern: context + 1))
+      ExtendedState.load(cpu, thread.pointee.endpoint.slot)
     }
-    ExtendedState.load(cpu, thread.pointee.endpoint.slot)
     if cpu.pointee.root != thread.pointee.root { load(thread.pointee.root) }
+    entry_resume(context)
   }
 
   @inline(__always)

@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include "x86_layout.h"
 
+#pragma clang assume_nonnull begin
+
 // The registers of a thread. The CPU pushes rip...ss straight into it (TSS.RSP0 points at its end, which must be
 // aligned to 16), the stubs push the rest.
 typedef struct {
@@ -35,11 +37,11 @@ typedef struct {
   uint64_t root;           // what CR3 holds
   uint64_t kernel_root;    // top table without a user half, for idle
   int64_t fpu_slot;        // whose state is in the FPU registers; -1: nobody's
-  uint8_t *_Nonnull fpu_states;  // 512 bytes a thread slot
+  uint8_t *fpu_states;  // 512 bytes a thread slot
   uint64_t fpu_mxcsr_mask; // bits of MXCSR that this CPU has
-  apus_tss *_Nonnull tss;
-  void *_Nonnull self;     // this very struct
-  void *_Nonnull core;     // the kernel core that runs here
+  apus_tss *tss;
+  void *self;     // this very struct
+  void *core;     // the kernel core that runs here
 } apus_cpu;
 
 #define APUS_AT(type, field, offset) _Static_assert(offsetof(type, field) == offset, #field)
@@ -154,8 +156,8 @@ APUS_INLINE void x86_halt_forever(void) {
 APUS_INLINE uint64_t x86_frame_pointer(void) { return (uint64_t)__builtin_frame_address(0); }
 
 // The struct of the processor that executes this; valid once GS is loaded.
-APUS_INLINE apus_cpu *_Nonnull x86_this_cpu(void) {
-  apus_cpu *_Nonnull cpu;
+APUS_INLINE apus_cpu *x86_this_cpu(void) {
+  apus_cpu *cpu;
   __asm__("mov %%gs:%c1, %0" : "=r"(cpu) : "i"(CPU_SELF));
   return cpu;
 }
@@ -189,4 +191,6 @@ APUS_INLINE void x86_fxsave(void *area) { __asm__ volatile("fxsave64 (%0)" : : "
 APUS_INLINE void x86_fxrstor(const void *area) { __asm__ volatile("fxrstor64 (%0)" : : "r"(area) : "memory"); }
 APUS_INLINE void x86_fninit(void) { __asm__ volatile("fninit"); }
 #endif
+
+#pragma clang assume_nonnull end
 #endif

@@ -2,6 +2,7 @@
 #ifndef APUS_ENTRY_H
 #define APUS_ENTRY_H
 #include <stdint.h>
+#include "../../C/include/x86.h"
 
 #define APUS_PLACE __attribute__((swift_attr("nonisolated(unsafe)"))) extern char
 APUS_PLACE entry_vectors, entry_syscall, entry_compat, entry_polls;
@@ -15,6 +16,8 @@ __attribute__((always_inline)) static inline uint64_t address_of_entry_compat(vo
 // Idling without HLT, for the word `idle=poll`.
 __attribute__((always_inline)) static inline void set_entry_polls(void) { entry_polls = 1; }
 
-// Leaves the kernel for the thread in `apus_cpu.current`, or idles if there is none.
-__attribute__((noreturn)) void entry_resume(void);
+// Leaves the kernel for the thread with these registers.
+__attribute__((noreturn)) void entry_resume(apus_context *_Nonnull context);
+// Waits for an interrupt.
+__attribute__((noreturn)) void entry_idle(void);
 #endif
