@@ -167,4 +167,26 @@ import Testing
     let system = TestSystem(modules: [])
     #expect(throws: Errno.noSuchFile) { try spawn(system) }
   }
+
+  @Test("the server reads what the kernel tells, starts RS and answers; without an archive it ends") func server() throws {
+    let system = TestSystem()
+    var server = try #require(MemoryServer<FakeTransport>(UnsafePointer(system.boot), window: system.window))
+    server.start(&system.ipc)
+    #expect(system.kernel.threads[2]?.started == true)
+    server.notified(by: .disk, events: 0, &system.ipc)
+    var message = Message(VM.Brk(address: 0))
+    message.source = .rs
+    let reply = server.handle(Delivery(message: message, flags: .request), &system.ipc)
+    #expect(try reply?.reply(VM.AddressReply.self).address == 0x40_8000)
+
+    let empty = TestSystem(modules: [])
+    var helpless = try #require(MemoryServer<FakeTransport>(UnsafePointer(empty.boot), window: empty.window))
+    helpless.start(&empty.ipc)
+    #expect(empty.kernel.calls.last == .exit)
+    system.boot.pointee.magic = 1
+    #expect(MemoryServer<FakeTransport>(UnsafePointer(system.boot), window: system.window) == nil)
+    system.boot.pointee.magic = BootInformation.magic
+    system.boot.pointee.freeCount = 0
+    #expect(MemoryServer<FakeTransport>(UnsafePointer(system.boot), window: system.window) == nil)
+  }
 }

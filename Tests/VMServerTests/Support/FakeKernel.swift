@@ -91,6 +91,7 @@ final class FakeKernel {
       guard threads.count < processLimit, let slot = (65..<4096).first(where: { threads[$0] == nil }) else { throw .wouldBlock }
       let child = create(slot, call.root, call.space, parent.entry, parent.stack, parent.supervisor)
       return Message(reply: Kernel.ThreadReply(thread: child))
+    case .log, .exit: break
     case .threadStart:
       threads[message.body(Kernel.ThreadStart.self).thread.slot]?.started = true
     case .threadDestroy:

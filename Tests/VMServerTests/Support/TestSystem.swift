@@ -15,8 +15,8 @@ final class TestSystem {
   let kernel: FakeKernel
   var ipc: FakeTransport
   var vm: VirtualMemory
-  private let boot: UnsafeMutablePointer<BootInformation>
-  private let window: UnsafeMutableRawPointer
+  let boot: UnsafeMutablePointer<BootInformation>
+  let window: UnsafeMutableRawPointer
   private let windowSize: Int
   /// Slots for `process`.
   private var nextSlot = 100
