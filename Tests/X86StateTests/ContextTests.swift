@@ -88,7 +88,9 @@ import Testing
   func leave() {
     let (before, after, frame) = interrupted()
     var context = after
-    let mask = frame.withUnsafeBytes { context.leaveSignal($0.baseAddress!) }
+    var used = frame
+    for offset in 0..<Int(after.stack - 0x7FFE_0000) { used[offset] = 0x55 }  // what the handler pushed
+    let mask = used.withUnsafeBytes { context.leaveSignal($0.baseAddress!) }
     #expect(mask == 0xF0F0)
     var expected = before.registers
     expected.entry = UInt64(ENTRY_FULL)
@@ -122,7 +124,7 @@ import Testing
       }
     }
     var frame = original
-    frame[0] ^= 1
+    frame[40] ^= 1
     expectRefused(frame, after)
     expectRefused([UInt8](repeating: 0, count: SignalFrame.size), after)
     expectRefused([UInt8](repeating: 0xFF, count: SignalFrame.size), after)

@@ -79,10 +79,7 @@ extension Shell {
     let signal = job.status.signal
     if signal == Signal.interrupt {
       // Ctrl-C meant the whole command line, loops around it too.
-      if interactive {
-        interrupted = true
-        printError([0x0A])
-      }
+      if interactive { interrupted = true }
     } else if signal != 0, signal != Signal.pipe {
       printError([UInt8](signalText(signal)) + [0x0A])
     }

@@ -200,7 +200,10 @@ public final class Shell {
       }
       if interrupted {
         interrupted = false
-        if interactive, flow == .normal { status = 128 + Signal.interrupt }
+        if interactive, flow == .normal {
+          status = 128 + Signal.interrupt
+          printError([0x0A])  // behind the terminal's ^C
+        }
       }
     }
   }
