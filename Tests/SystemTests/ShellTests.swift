@@ -16,7 +16,7 @@ import ToolKit
     Case("quoting and variables", "a='1  2'; echo $a; echo \"$a\"; echo '$a'; echo \\$a", "1 2\n1  2\n$a\n$a"),
     Case("and, or, status", "true && echo t; false || echo f; false; echo $?; cat /nothing 2> /dev/null; echo $?", "t\nf\n1\n1"),
     Case("background", "sleep 1 & wait; echo waited", "waited"),
-    Case("files", "mkdir /tmp/d; echo v > /tmp/d/a; mv /tmp/d/a /tmp/d/b; cp /tmp/d/b /tmp/d/c; ls /tmp/d; rm -r /tmp/d; ls /tmp/d 2>&1 | wc -l", "b\nc\n1"),
+    Case("files", "mkdir /tmp/d; echo v > /tmp/d/a; mv /tmp/d/a /tmp/d/b; cp /tmp/d/b /tmp/d/c; ls /tmp/d | cat; rm -r /tmp/d; ls /tmp/d 2>&1 | wc -l", "b\nc\n1"),
     Case("large copy", "dd if=/dev/zero of=/tmp/z bs=1024 count=3000 2> /dev/null; cp /tmp/z /tmp/y; wc -c < /tmp/y; head -c 5 /bin/sh | wc -c", "3072000\n5"),
     Case("digest", "printf abc | sha256sum", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad  -"),
     Case("exit status of a killed program", "sleep 100 & kill $!; wait $!; echo $?", "143"),

@@ -22,16 +22,16 @@ public struct Player {
 
   /// Once to warm up what caches and tables keep, then for the record; each time in a shell of its own.
   static var play: [String] {
-    ["cat /drill/ballast > /dev/null", "sh /drill/steps", "echo '\(record)'"] + Snapshot.commands("before") + ["sh /drill/steps"] + Snapshot.commands("after")
+    Ballast.commands + ["sh /drill/steps", "echo '\(record)'"] + Snapshot.commands("before") + ["sh /drill/steps"] + Snapshot.commands("after")
   }
 
   public func play(_ drill: Drill, seed: Int? = nil, seconds: Int = 600) throws -> DrillReport {
     let project = image.project
     let disk = project.output + "/drill.\(drill.name).img"
     try Files.makeDirectory(project.logs)
-    try image.makeDisk(disk, files: [
-      "drill/ballast": String(repeating: "fills the caches\n", count: 500_000), Self.script: Self.play.joined(separator: "\n") + "\n", "drill/steps": Self.commands(drill).joined(separator: "\n") + "\n",
-    ])
+    try image.makeDisk(disk, files: Ballast.files.merging([
+      Self.script: Self.play.joined(separator: "\n") + "\n", "drill/steps": Self.commands(drill).joined(separator: "\n") + "\n",
+    ]) { $1 })
     var machine = Machine(media: .direct(kernel: project.kernel, archive: project.archive), disk: .file(disk), log: project.logs + "/drill.\(drill.name).log")
     machine.counted = true
     machine.memory = drill.memory

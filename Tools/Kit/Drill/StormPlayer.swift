@@ -80,7 +80,7 @@ public struct StormPlayer {
   /// What the guest runs: a small storm and a round to warm up what caches and tables keep, then the storm for the
   /// record. Each in a shell of its own, so that the one which counts stays as it is.
   static func script(_ storm: Drill.Storm?, seed: Int) -> String {
-    var lines: [String] = []
+    var lines = Ballast.commands
     if storm != nil { lines.append("sh /drill/storm \(warmUpKills) 0 /drill/warm") }
     lines.append("sh /drill/round > /drill/sums.0")
     lines += Snapshot.commands("before")
@@ -121,7 +121,8 @@ public struct StormPlayer {
     let project = image.project
     let name = "drill.\(drill.name)" + (storm == nil ? ".quiet" : "")
     let disk = work.folder + "/" + (storm == nil ? "quiet.img" : "disk.img")
-    var files = ["drill/round": Self.round(work.names, copied: work.copied), "drill/run": Self.script(storm, seed: seed)]
+    var files = Ballast.files
+    files.merge(["drill/round": Self.round(work.names, copied: work.copied), "drill/run": Self.script(storm, seed: seed)]) { $1 }
     if let storm { files["drill/storm"] = Self.stormScript(storm) }
     try image.makeDisk(disk, adding: work.folder + "/tree", files: files)
     var machine = Machine(media: .direct(kernel: project.kernel, archive: project.archive), disk: .file(disk), log: project.logs + "/\(name).log")
