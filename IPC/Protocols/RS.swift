@@ -130,7 +130,7 @@ public enum Service {
 
 /// Calls to DS, the data store: names to endpoints, published by services.
 public enum DS {
-  public enum Number: Int32, CaseIterable { case publish = 0x800, lookup, withdraw, list }
+  public enum Number: Int32, CaseIterable { case publish = 0x800, lookup, withdraw, list, keep, recall }
 
   /// The sender is reachable under this name. Replaces an older entry of the same slot, else `.fileExists`.
   public struct Publish: Call {
@@ -151,6 +151,32 @@ public enum DS {
     public var name: RS.Name
     public init(name: RS.Name) { self.name = name }
   }
+
+  /// What a service would have its next life know, under a key 0 ..< `keyLimit` of its own: 40 bytes. Replaces what
+  /// was there. Services only.
+  public struct Keep: Call {
+    public static var number: Int32 { Number.keep.rawValue }
+    public var key: UInt64
+    public var value: Value
+    public init(key: UInt64, value: Value) {
+      self.key = key
+      self.value = value
+    }
+  }
+
+  /// What an earlier life of the sender has kept; `.noSuchFile` if nothing. Services only.
+  public struct Recall: Call {
+    public static var number: Int32 { Number.recall.rawValue }
+    public var key: UInt64
+    public init(key: UInt64) { self.key = key }
+    public struct Reply: Wire {
+      public var value: Value
+      public init(value: Value) { self.value = value }
+    }
+  }
+
+  public typealias Value = (UInt64, UInt64, UInt64, UInt64, UInt64)
+  @inlinable public static var keyLimit: UInt64 { 4 }
 
   /// The entry at `index`; `.noSuchFile` past the last.
   public struct List: Call {

@@ -110,10 +110,27 @@ struct DataStoreTests {
     #expect(count == 64)
   }
 
+  @Test("values outlive their service, and are its own")
+  func keep() {
+    var client = Client()
+    #expect(client.ask(DS.Recall(key: 0), from: .tty)?.error == .noSuchFile)
+    #expect(client.ask(DS.Keep(key: 0, value: (1, 2, 3, 4, 5)), from: .tty)?.error == nil)
+    #expect(client.ask(DS.Keep(key: 3, value: (6, 7, 8, 9, ~0)), from: .tty)?.error == nil)
+    #expect(client.ask(DS.Recall(key: 0), from: .tty)?.value.map { $0.value == (1, 2, 3, 4, 5) } == true)
+    #expect(client.ask(DS.Recall(key: 3), from: .tty)?.value.map { $0.value == (6, 7, 8, 9, ~0) } == true)
+    #expect(client.ask(DS.Recall(key: 0), from: .disk)?.error == .noSuchFile)
+    #expect(client.ask(DS.Recall(key: 0), from: .initProcess)?.error == .notPermitted)
+    #expect(client.ask(DS.Keep(key: 0, value: (0, 0, 0, 0, 0)), from: .initProcess)?.error == .notPermitted)
+    for key: UInt64 in [4, .max] {
+      #expect(client.ask(DS.Keep(key: key, value: (0, 0, 0, 0, 0)), from: .tty)?.error == .invalidArgument)
+      #expect(client.ask(DS.Recall(key: key), from: Endpoint(slot: 63, generation: 0))?.error == .invalidArgument)
+    }
+  }
+
   @Test("M-J1 unknown numbers and far indexes are an error to the caller")
   func numbers() {
     var client = Client()
-    for type: Int32 in [0x7FF, 0x804, .max] {
+    for type: Int32 in [0x7FF, 0x806, .max] {
       let answer = client.store.handle(Delivery(message: Message(type: type), flags: .request), &client.kernel)
       #expect(answer?.type == -Errno.noSuchCall.rawValue)
     }

@@ -194,6 +194,31 @@ struct DriverTests {
     #expect(station.screen == "")
   }
 
+  @Test("the next life has the settings, the window and the foreground group")
+  func rebirth() {
+    let wire = Wire()
+    wire.commandLine = "batch"  // says how the first life starts, not the second
+    var station = Station(wire)
+    wire.grants[13] = [UInt8](repeating: 0, count: 60)
+    station.ask(Char.Control(minor: 0, request: Char.Request.tcGets, argument: 13))
+    wire.grants[13]![12] |= 0o10  // ECHO
+    wire.grants[13]![17 + 18] = 0x42  // the last special character
+    station.ask(Char.Control(minor: 0, request: Char.Request.tcSets, argument: 13))
+    wire.grants[9] = [42, 0, 0, 0]
+    station.ask(Char.Control(minor: 0, request: Char.Request.tiocSetGroup, argument: 9))
+    wire.grants[12] = [50, 0, 132, 0, 1, 0, 2, 0]
+    station.ask(Char.Control(minor: 0, request: Char.Request.tiocSetWindow, argument: 12))
+    station = Station(wire)
+    wire.grants[14] = [UInt8](repeating: 0, count: 60)
+    station.ask(Char.Control(minor: 0, request: Char.Request.tcGets, argument: 14))
+    #expect(wire.grants[14] == wire.grants[13])
+    wire.grants[15] = [UInt8](repeating: 0, count: 8)
+    station.ask(Char.Control(minor: 0, request: Char.Request.tiocGetWindow, argument: 15))
+    #expect(wire.grants[15] == wire.grants[12])
+    station.type("\u{3}")
+    #expect(wire.answers.contains { $0.to == .pm && ($0.message.body() as PM.SignalGroup).group == 42 })
+  }
+
   @Test("ioctls that fail say why")
   func badControl() {
     var station = Station()

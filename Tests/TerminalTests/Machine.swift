@@ -19,6 +19,8 @@ final class Wire {
   var grants: [UInt64: [UInt8]] = [:]
   var answers: [(to: Endpoint, message: Message)] = []
   var logs = ""
+  /// What DS keeps.
+  var kept: [UInt64: DS.Value] = [:]
 
   /// The line feeds the receiver as QEMU does: one byte without FIFO, sixteen with.
   func feed() {
@@ -34,6 +36,15 @@ struct FakeKernel: Transport {
   mutating func notify(_ destination: Endpoint) throws(Errno) {}
 
   mutating func sendRec(_ message: Message, to destination: Endpoint) throws(Errno) -> Message {
+    if message.type == DS.Keep.number {
+      let call: DS.Keep = message.body()
+      wire.kept[call.key] = call.value
+      return Message(reply: Done())
+    }
+    if message.type == DS.Recall.number {
+      guard let value = wire.kept[(message.body() as DS.Recall).key] else { return Message(error: .noSuchFile) }
+      return Message(reply: DS.Recall.Reply(value: value))
+    }
     guard message.type == VM.CommandLine.number else { throw .deadEndpoint }
     var words: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0, 0)
     let offset = Int((message.body() as VM.CommandLine).offset)

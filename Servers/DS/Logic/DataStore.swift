@@ -15,8 +15,19 @@ public struct DataStore<T: Transport>: Server {
 
   var entries = InlineArray<64, Entry>(repeating: Entry(name: (0, 0), service: .none))
   var count = 0
+  /// What services keep for their next lives: `DS.keyLimit` values for each slot.
+  let kept: UnsafeMutablePointer<Kept>
 
-  public init() {}
+  struct Kept: BitwiseCopyable {
+    var isThere = false
+    var value: DS.Value = (0, 0, 0, 0, 0)
+  }
+
+  public init() {
+    let places = Endpoint.serviceSlots * Int(DS.keyLimit)
+    kept = .allocate(capacity: places)
+    kept.initialize(repeating: Kept(), count: places)
+  }
 
   public mutating func start(_ ipc: inout T) {}
 
@@ -40,6 +51,13 @@ public struct DataStore<T: Transport>: Server {
       guard index < UInt64(count) else { throw .noSuchFile }
       let entry = entries[Int(index)]
       return Message(reply: DS.List.Reply(name: entry.name, service: entry.service))
+    case .keep:
+      let call: DS.Keep = message.body()
+      kept[try place(call.key, source)] = Kept(isThere: true, value: call.value)
+    case .recall:
+      let kept = kept[try place((message.body() as DS.Recall).key, source)]
+      guard kept.isThere else { throw .noSuchFile }
+      return Message(reply: DS.Recall.Reply(value: kept.value))
     case nil: throw .noSuchCall
     }
     return Message(reply: Done())
@@ -65,6 +83,13 @@ public struct DataStore<T: Transport>: Server {
     guard entries[found].service.slot == source.slot else { throw .notPermitted }
     for index in found..<count - 1 { entries[index] = entries[index + 1] }
     count -= 1
+  }
+
+  /// A service has its own places and reaches no others.
+  private func place(_ key: UInt64, _ source: Endpoint) throws(Errno) -> Int {
+    guard source.isService else { throw .notPermitted }
+    guard key < DS.keyLimit else { throw .invalidArgument }
+    return source.slot * Int(DS.keyLimit) + Int(key)
   }
 
   private func find(_ name: RS.Name) -> Int? {

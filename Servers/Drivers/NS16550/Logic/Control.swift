@@ -38,6 +38,8 @@ extension TerminalDriver {
     }
     if Char.Request.writesBack(call.request) {
       try copyGrant(source, call.argument, 0, size, Kernel.Direction.write, &ipc)
+    } else {
+      remember(&ipc)
     }
     return Char.Control.Reply(result: 0)
   }

@@ -20,7 +20,7 @@ public struct TerminalDriver<T: Transport>: Server {
   public init(ticks: @convention(c) () -> UInt64) { self.ticks = ticks }
 
   public mutating func start(_ ipc: inout T) {
-    if CommandLine(&ipc).has("batch") {
+    if !recall(&ipc), CommandLine(&ipc).has("batch") {
       // Commands come from a file: nobody wants to see them again, not even those that are here already.
       var settings = terminal.settings
       settings.local &= ~Settings.Local.echo
