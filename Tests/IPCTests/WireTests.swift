@@ -93,7 +93,7 @@ import Testing
   static let serviceRows: [Row] = [
     Row(RS.Status.self), Row(RS.Up.self), Row(RS.Down.self), Row(RS.Restart.self), Row(RS.Kill.self), Row(RS.Inject.self),
     Row(RS.Ready.self), Row(RS.Complain.self), Row(RS.Shutdown.self), Row(Service.Inject.self), Row(DS.Publish.self),
-    Row(DS.Lookup.self), Row(DS.Withdraw.self), Row(DS.List.self), Row(KernelEvent.PageFault.self), Row(KernelEvent.Exception.self),
+    Row(DS.Lookup.self), Row(DS.Withdraw.self), Row(DS.List.self), Row(DS.Keep.self), Row(DS.Recall.self), Row(KernelEvent.PageFault.self), Row(KernelEvent.Exception.self),
   ]
 
   @Test("SEC20 payloads are fixed-width integers without padding", arguments: rows)
