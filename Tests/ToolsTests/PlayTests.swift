@@ -45,7 +45,7 @@ import Testing
   @Test("the storm's scripts: warm-up, snapshots, rounds until it is over") func storm() {
     let storm = Drill.Storm(service: "disk", every: 50, kills: 200, mixed: true)
     let script = StormPlayer.script(storm, seed: 7).split(separator: "\n").map(String.init)
-    #expect(script.contains("sh /drill/storm 200 7 /drill/over"))
+    #expect(script.contains("sh /drill/storm 200 7 /drill/over /drill/sums"))
     #expect(script.firstIndex(of: "sh /drill/round > /drill/sums.0")! < script.firstIndex(of: "echo '== before'")!)
     #expect(StormPlayer.stormScript(storm).hasPrefix("(service storm disk --every 50 --count $1 --seed $2 --mixed;"))
     #expect(StormPlayer.stormScript(storm).hasSuffix("wait\n"))

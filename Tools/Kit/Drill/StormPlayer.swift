@@ -81,10 +81,10 @@ public struct StormPlayer {
   /// record. Each in a shell of its own, so that the one which counts stays as it is.
   static func script(_ storm: Drill.Storm?, seed: Int) -> String {
     var lines = Ballast.commands
-    if storm != nil { lines.append("sh /drill/storm \(warmUpKills) 0 /drill/warm") }
+    if storm != nil { lines.append("sh /drill/storm \(warmUpKills) 0 /drill/warm /drill/warm") }
     lines.append("sh /drill/round > /drill/sums.0")
     lines += Snapshot.commands("before")
-    lines.append(storm.map { "sh /drill/storm \($0.kills) \(seed) /drill/over" } ?? "sh /drill/round > /drill/sums.1")
+    lines.append(storm.map { "sh /drill/storm \($0.kills) \(seed) /drill/over /drill/sums" } ?? "sh /drill/round > /drill/sums.1")
     lines += Snapshot.commands("after") + ["service status"]
     return lines.joined(separator: "\n") + "\n"
   }
@@ -92,12 +92,13 @@ public struct StormPlayer {
   /// Enough for every kind of harm.
   static let warmUpKills = 12
 
-  /// The script `storm KILLS SEED FLAG`: rounds until the storm has said in the file FLAG that it is over.
+  /// The script `storm KILLS SEED FLAG SUMS`: rounds until the storm has said in the file FLAG that it is over, their
+  /// digests in SUMS.1, SUMS.2 and so on. The warm-up has names of its own: its rounds are not in the time measured.
   static func stormScript(_ storm: Drill.Storm) -> String {
     let mixed = storm.mixed ? " --mixed" : ""
     var lines = ["(service storm \(storm.service) --every \(storm.every) --count $1 --seed $2\(mixed); echo over > $3) &"]
     for number in 1...roundLimit {
-      lines.append("ls $3 > /dev/null 2> /dev/null || sh /drill/round > /drill/sums.\(number)")
+      lines.append("ls $3 > /dev/null 2> /dev/null || sh /drill/round > $4.\(number)")
     }
     return (lines + ["wait"]).joined(separator: "\n") + "\n"
   }
