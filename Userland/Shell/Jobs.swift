@@ -56,7 +56,11 @@ extension Shell {
   /// Waits until the job ends or stops, then takes the terminal back.
   func waitInForeground(_ number: Int) {
     guard let start = index(ofJob: number) else { return }
-    if jobControl { do throws(Errno) { try setForegroundGroup(0, jobs[start].group) } catch {} }
+    if jobControl {
+      do throws(Errno) { try setForegroundGroup(0, jobs[start].group) } catch {}
+      // Ctrl-C between the line's end and here met the shell, but was meant for the job.
+      if interrupted { do throws(Errno) { try kill(-jobs[start].group, Signal.interrupt) } catch {} }
+    }
     while let place = index(ofJob: number), jobs[place].state == .running {
       do throws(Errno) {
         let (id, status) = try wait(options: jobControl ? WaitOptions.untraced : 0)
