@@ -36,8 +36,8 @@ import ToolKit
     session.type("echo onx\u{7F}e\n")
     #expect(session.expect("\none") || session.expect("one"))
     #expect(session.expect("# "))
-    session.type("sleep 1000\n")
-    #expect(session.expect("sleep 1000"))
+    session.type("sh -c 'echo go''ing; sleep 1000'\n")
+    #expect(session.expect("going"))  // so that it is the job that Ctrl-C meets
     session.type("\u{3}")
     #expect(session.expect("# "))
     session.type("echo still $((40 + 2))\n")

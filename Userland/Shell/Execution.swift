@@ -81,6 +81,8 @@ extension Shell {
       for signal in [Signal.interrupt, Signal.quit, Signal.terminalStop, Signal.terminalInput, Signal.terminalOutput, Signal.terminate] {
         do throws(Errno) { try resetSignal(signal) } catch {}
       }
+      // Ctrl-C since the fork met the shell's handler, but was meant for what this child is to be.
+      if foreground, interrupted { do throws(Errno) { try kill(Int(identity().id), Signal.interrupt) } catch {} }
     }
     interactive = false
     jobControl = false
