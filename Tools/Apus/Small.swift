@@ -72,6 +72,6 @@ struct Clean: ParsableCommand {
   func run() throws {
     let project = try Project.find()
     if disk { return Files.remove(project.disk) }
-    for folder in [project.metal, project.tests, project.output] { Files.remove(folder) }
+    for folder in [project.metal, project.tests, project.build + "/host", project.output] { Files.remove(folder) }
   }
 }
