@@ -257,9 +257,13 @@ public enum VM {
     public struct Reply: Wire {
       /// free + user + tables + metadata = total at all times (V80).
       public var total, free, user, tables, metadata: UInt64
-      public var spaces, regions: UInt32
-      public var faults: UInt64
-      public init(total: UInt64, free: UInt64, user: UInt64, tables: UInt64, metadata: UInt64, spaces: UInt32, regions: UInt32, faults: UInt64) {
+      /// VM's records: what leaks when something that had a region or an object is gone and they are not.
+      public var spaces, regions, objects: UInt32
+      /// Page faults since boot, modulo 2^32.
+      public var faults: UInt32
+      public init(
+        total: UInt64, free: UInt64, user: UInt64, tables: UInt64, metadata: UInt64, spaces: UInt32, regions: UInt32, objects: UInt32, faults: UInt32
+      ) {
         self.total = total
         self.free = free
         self.user = user
@@ -267,6 +271,7 @@ public enum VM {
         self.metadata = metadata
         self.spaces = spaces
         self.regions = regions
+        self.objects = objects
         self.faults = faults
       }
     }

@@ -49,7 +49,7 @@ final class World {
         name: words(s.0, (UInt64, UInt64).self), service: Endpoint(raw: UInt32(call.index) + 1), state: s.1, restarts: s.2, kills: 1, lastRecovery: 777,
         started: 0))
     case VM.Information.number:
-      return Message(reply: VM.Information.Reply(total: 2000, free: free, user: 500, tables: 300, metadata: 200, spaces: 7, regions: 70, faults: 99))
+      return Message(reply: VM.Information.Reply(total: 2000, free: free, user: 500, tables: 300, metadata: 200, spaces: 7, regions: 70, objects: 8, faults: 99))
     case VM.RegionInformation.number:
       let call: VM.RegionInformation = message.body()
       guard let r = regions.first(where: { $0.1 > call.address }) else { throw .noSuchFile }
@@ -202,7 +202,7 @@ final class ProcTests {
   func services() throws {
     let lines = try read("/services").split(separator: "\n")
     #expect(lines.count == 3)
-    #expect(lines[2].split(separator: " ") == ["disk", "2", "backingOff", "12", "1", "777"])
+    #expect(lines[2].split(separator: " ") == ["disk", "2", "backingOff", "12", "1", "777", "4"])
   }
 
   @Test("kernel: name and value a line, with frames and grants for the leak oracle")
@@ -213,7 +213,7 @@ final class ProcTests {
       #expect(words.count == 2)
       values[words[0]] = words[1]
     }
-    #expect(values["frames-free"] == "1000" && values["grants"] == "5" && values["nanoseconds"] == "12345678900" && values["regions"] == "70")
+    #expect(values["frames-free"] == "1000" && values["grants"] == "5" && values["nanoseconds"] == "12345678900" && values["regions"] == "70" && values["objects"] == "8")
   }
 
   @Test("meminfo, uptime, cmdline, version, mounts")

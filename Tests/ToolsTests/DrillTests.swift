@@ -26,6 +26,10 @@ import ToolKit
     nanoseconds 1000
     frames free 5000\r
     grants 3
+    == services
+    name  endpoint state      restarts kills recovery-ns  pages
+    disk         8 running           0     0           0     72\r
+    tty          6 running           0     0           0     12
     == processes
       PID COMMAND
         1 init
@@ -36,6 +40,10 @@ import ToolKit
     nanoseconds 2000
     frames free 4990
     grants 3
+    == services
+    name  endpoint state      restarts kills recovery-ns  pages
+    disk         8 running           0     0           0     73
+    tty          6 running           0     0           0     12
     == processes
       PID COMMAND
         1 init
@@ -48,6 +56,7 @@ import ToolKit
     #expect(before.nanoseconds == 1000)
     #expect(after.leaks(since: before) == ["frames free": 10, "grants": 0])
     #expect(after.processesLost(since: before) == 1)
+    #expect(after.movedPages(since: before) == ["disk +1"])
     #expect(before.leaks(since: before).values.allSatisfy { $0 == 0 })
     #expect(Snapshot("later", in: Self.output) == nil)
     #expect(Snapshot("after", in: String(Self.output.dropLast(8))) == nil)

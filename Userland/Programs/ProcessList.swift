@@ -78,20 +78,20 @@ public func free(_ program: Program) -> Int {
     printText(", regions ")
     printBytes(decimal(UInt64(memory.regions)))
     printText(", faults ")
-    printLine(decimal(memory.faults))
+    printLine(decimal(UInt64(memory.faults)))
     return 0
   } catch { program.die([], error) }
 }
 
-/// vmmap: the regions of a process.
+/// vmmap: the regions of a process or a service.
 public func vmmap(_ program: Program) -> Int {
-  let usage: StaticString = "id\nLists the memory regions of a process: addresses, access, kind, pages present and shared."
+  let usage: StaticString = "id | service\nLists the memory regions of a process or a service: addresses, access, kind, pages present and shared."
   let options = program.options("", usage: usage)
-  guard options.operands.count == 1, let id = number(options.operands[0]) else { program.misused(usage) }
+  guard options.operands.count == 1 else { program.misused(usage) }
   var resident: UInt64 = 0
   var address: UInt64 = 0
   do throws(Errno) {
-    let process = try request(PM.EndpointOf(id: Int64(clamping: id)), of: .pm).thread
+    let process = try owner(options.operands[0])
     printText("           start              end prot kind       pages shared\n")
     while true {
       let region: VM.RegionInformation.Reply
@@ -111,6 +111,13 @@ public func vmmap(_ program: Program) -> Int {
   printBytes(decimal(resident &* 4))
   printText(" KiB\n")
   return 0
+}
+
+/// Whose space is meant: a process by its number, a service by its name.
+private func owner(_ word: [UInt8]) throws(Errno) -> Endpoint {
+  if let id = number(word) { return try request(PM.EndpointOf(id: Int64(clamping: id)), of: .pm).thread }
+  guard let name = packed(word), let index = try findService(name) else { throw .noSuchProcess }
+  return try request(RS.Status(index: index), of: .rs).service
 }
 
 func regionText(_ region: VM.RegionInformation.Reply) -> [UInt8] {

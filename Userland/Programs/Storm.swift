@@ -68,7 +68,7 @@ func storm(_ program: Program, _ label: [UInt8], _ name: RS.Name, _ plan: StormP
   var recoveries: [UInt64] = []
   var due = now() &+ plan.every
   do throws(Errno) {
-    guard var place = try find(name) else {
+    guard var place = try findService(name) else {
       program.complain(label, "no such service")
       return 1
     }
@@ -116,7 +116,7 @@ private func nudge(_ label: [UInt8]) -> Int {
 }
 
 /// The place of a service in RS's table; nil if there is none of that name.
-private func find(_ name: RS.Name) throws(Errno) -> UInt64? {
+func findService(_ name: RS.Name) throws(Errno) -> UInt64? {
   var index: UInt64 = 0
   while true {
     do throws(Errno) {
@@ -132,7 +132,7 @@ private func find(_ name: RS.Name) throws(Errno) -> UInt64? {
 private func serviceStatus(_ place: inout UInt64, _ name: RS.Name) throws(Errno) -> RS.Status.Reply {
   let reply = try request(RS.Status(index: place), of: .rs)
   if reply.name == name { return reply }
-  guard let found = try find(name) else { throw .noSuchFile }
+  guard let found = try findService(name) else { throw .noSuchFile }
   place = found
   return try request(RS.Status(index: place), of: .rs)
 }

@@ -7,9 +7,6 @@ public struct DrillReport: Sendable {
   public var restarts: [KernelLog.Restart] = []
   public var processesLost = 0
   public var digestsDiffering = 0
-  /// Frames that may be in use more than before, however many kills: a driver's last life has touched a page or two
-  /// that its first had not yet. What each kill would lose is many times that in a storm.
-  static let frameSlack = 4
   public var leaks: [String: Int] = [:]
   /// Bytes checked in a second of guest time: with the kills, and in the same run without.
   public var throughput: (with: Int, without: Int)?
@@ -25,7 +22,7 @@ public struct DrillReport: Sendable {
 
   public var passed: Bool {
     complaints.isEmpty && processesLost == 0 && digestsDiffering == 0 && restarts.count >= kills
-      && leaks.allSatisfy { $0.value <= ($0.key == "frames-free" ? Self.frameSlack : 0) }
+      && leaks.allSatisfy { $0.value <= 0 }
   }
 
   /// In guest instructions, as the log's nanoseconds are.

@@ -170,6 +170,8 @@ public struct StormPlayer {
       return
     }
     report.leaks = after.leaks(since: before)
+    let moved = after.movedPages(since: before)
+    if !moved.isEmpty { report.notes.append("pages of services: " + moved.joined(separator: ", ")) }
     if report.leaks.isEmpty { report.complaints.append("the guest's counters name neither free frames nor grants") }
     report.processesLost = after.processesLost(since: before)
     if report.restarts.count < report.kills { report.complaints.append("\(report.kills) kills, but only \(report.restarts.count) restarts") }

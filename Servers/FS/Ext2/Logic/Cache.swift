@@ -61,8 +61,11 @@ struct Cache<Device: BlockDevice> {
     buckets = .allocate(capacity: bucketCount)
     buckets.initialize(repeating: -1, count: bucketCount)
     bucketMask = UInt32(bucketCount - 1)
+    // Touched now: writing back, by which memory becomes free, must not fail for want of a page.
     order = .allocate(capacity: count)
+    order.initialize(repeating: 0, count: count)
     staging = .allocate(byteCount: 64 << 10, alignment: 16)
+    staging.initializeMemory(as: UInt8.self, repeating: 0, count: 64 << 10)
   }
 
   func deallocate() {

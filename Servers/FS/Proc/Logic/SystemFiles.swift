@@ -26,7 +26,7 @@ extension ProcFileSystem {
   }
 
   private func writeServices(into text: inout Snapshot, _ ipc: inout T) throws(Errno) {
-    text.append("name             endpoint state      restarts kills recovery-ns\n")
+    text.append("name             endpoint state      restarts kills recovery-ns  pages\n")
     var index: UInt64 = 0
     while index < 64 {
       let service: RS.Status.Reply
@@ -42,9 +42,23 @@ extension ProcFileSystem {
       line.append(UInt64(service.restarts), width: 9)
       line.append(UInt64(service.kills), width: 6)
       line.append(service.lastRecovery, width: 12)
+      line.append(try ownPages(of: service.service, &ipc), width: 7)
       line.append("\n")
       text.append(line)
       index += 1
+    }
+  }
+
+  /// Pages that nobody else has: what would be free if the service were gone. 0 for VM, whose space is the kernel's work.
+  private func ownPages(of service: Endpoint, _ ipc: inout T) throws(Errno) -> UInt64 {
+    var sum: UInt64 = 0
+    var address: UInt64 = 0
+    while true {
+      let region: VM.RegionInformation.Reply
+      do throws(Errno) { region = try ipc.call(.vm, VM.RegionInformation(process: service, address: address)) } catch { return sum }
+      guard region.end > address else { throw .ioError }
+      sum = sum &+ (region.resident &- region.shared)
+      address = region.end
     }
   }
 
@@ -90,7 +104,8 @@ extension ProcFileSystem {
     text.append("frames-metadata", memory.metadata)
     text.append("spaces", UInt64(memory.spaces))
     text.append("regions", UInt64(memory.regions))
-    text.append("page-faults", memory.faults)
+    text.append("objects", UInt64(memory.objects))
+    text.append("page-faults", UInt64(memory.faults))
   }
 
   /// As on Linux: device, directory, type, options. VFS answers this at once, whatever it waits for.

@@ -8,7 +8,8 @@ extension VirtualMemory {
     VM.Information.Reply(
       total: frames.managed &+ frames.fixed, free: frames.free, user: frames.user, tables: frames.tables,
       metadata: frames.metadata &+ frames.fixed, spaces: UInt32(truncatingIfNeeded: spaces.count),
-      regions: UInt32(truncatingIfNeeded: regions.slab.used), faults: faults)
+      regions: UInt32(truncatingIfNeeded: regions.slab.used),
+      objects: UInt32(truncatingIfNeeded: objects.slab.used), faults: UInt32(truncatingIfNeeded: faults))
   }
 
   /// A line of a space's map (V77).
