@@ -169,6 +169,8 @@ if metal == nil {
     tests("EchoDriver", ["EchoDriver", "FakeKernel", "IPC", "Protocols", "ServerKit"]),
     tests("Tools", ["ToolKit", "BootImage"]),
     tests("System", ["ToolKit"]),
+    library("DeviceModels", "Microkernel/Devices"),
+    tests("DeviceModels", ["DeviceModels", "FakeKernel", "IPC", "NS16550", "Protocols", "ServerKit", "VirtioBlock"]),
     .target(name: "ToolKit", dependencies: ["BootImage"], path: "Tools/Kit"),
     library("SimulatedArch", "Microkernel/Arch/Simulated", ["IPC", "PageTable", "KernelCore"]),
     tests("KernelCore", ["KernelCore", "SimulatedArch", "BootImage", "IPC", "Protocols", "PageTable"]),
