@@ -55,6 +55,10 @@ public struct Core<M: Machine & ~Copyable>: ~Copyable {
   /// For slot 1 and 2: what the boot table says of VM and RS, before there is an RS to say it.
   var bootPrivileges = (BootPrivileges(), BootPrivileges())
 
+  /// Last, where nothing else moves for it.
+  public internal(set) var tracing = Tracing.off
+  var traceCount: UInt32 = 0
+
   /// - Parameter memory: `Limits.memoryNeeded` bytes, aligned to 64.
   public init(machine: consuming M, limits: Limits, memory: UnsafeMutableRawPointer) {
     self.machine = machine

@@ -78,14 +78,14 @@ extension Core where M: ~Copyable {
     thread.pointee.state = .free
     while let caller = thread.pointee.callers.first {
       thread.pointee.callers.remove(caller)
-      bereave(caller)
+      bereave(caller, of: endpoint)
     }
     while let waiter = thread.pointee.waiters.first {
       if waiter.pointee.state == .receiving {
         endReceive(waiter, .deadEndpoint)
       } else {
         thread.pointee.waiters.remove(waiter)
-        bereave(waiter)
+        bereave(waiter, of: endpoint)
       }
     }
     if endpoint.isService {
@@ -96,8 +96,9 @@ extension Core where M: ~Copyable {
     threadCount -= 1
   }
 
-  private mutating func bereave(_ thread: ThreadPointer) {
+  private mutating func bereave(_ thread: ThreadPointer, of peer: Endpoint) {
     thread.pointee.context.setResult(status: -Int64(Errno.deadEndpoint.rawValue), flags: 0)
+    traceEvent(TraceRecord.Kind.bereaved, from: peer, to: thread.pointee.endpoint, type: -Errno.deadEndpoint.rawValue)
     wake(thread)
   }
 
@@ -109,6 +110,7 @@ extension Core where M: ~Copyable {
     thread.pointee.root = root
     thread.pointee.space = space
     thread.pointee.holds = .stopped
+    traceEvent(TraceRecord.Kind.restarted, from: .kernel, to: thread.pointee.endpoint)
     machine.resetExtendedState(slot: thread.pointee.slot)
     // From the last to the first, each in front of the queue. Some wait for a message from it and go on waiting.
     var next = thread.pointee.waiters.last
@@ -121,6 +123,7 @@ extension Core where M: ~Copyable {
         answer.source = thread.pointee.endpoint
         caller.pointee.context.message = answer
         caller.pointee.context.setResult(status: 0, flags: 0)
+        traceDelivery(TraceRecord.Kind.reply, from: thread.pointee.endpoint, to: caller)
         wake(caller)
       } else {
         caller.pointee.state = .sending

@@ -61,12 +61,16 @@ public protocol Machine: ~Copyable {
   mutating func restoreExtendedState(slot: Int, signalFrame: UnsafeRawPointer)
 
   mutating func log(_ bytes: UnsafeRawBufferPointer)
+  /// An event, if `Core.startTrace` has asked for them.
+  mutating func traced(_ record: TraceRecord)
   mutating func shutdown(status: UInt64)
   /// The kernel cannot go on: `vital` is dead, or an invariant is broken.
   mutating func panic(_ reason: StaticString) -> Never
 }
 
 extension Machine where Self: ~Copyable {
+  // A machine that has no use for a trace.
+  public mutating func traced(_ record: TraceRecord) {}
   // A machine without an FPU.
   public mutating func saveExtendedState(slot: Int, signalFrame: UnsafeMutableRawPointer) {}
   public mutating func restoreExtendedState(slot: Int, signalFrame: UnsafeRawPointer) {}

@@ -46,6 +46,7 @@ extension Core where M: ~Copyable {
     }
     me.pointee.context.message = message
     me.pointee.context.setResult(status: 0, flags: flags.raw)
+    traceDelivery(TraceRecord.Kind.notification, from: sender, to: me, flags)
     return true
   }
 
@@ -57,6 +58,7 @@ extension Core where M: ~Copyable {
       stopReceiving(receiver)
       receiver.pointee.context.message = message
       receiver.pointee.context.setResult(status: 0, flags: Delivery.Flags.asynchronous.raw)
+      traceDelivery(TraceRecord.Kind.asynchronous, from: me.pointee.endpoint, to: receiver, .asynchronous)
       wake(receiver)
     } else {
       guard me.pointee.queued < UInt32(me.pointee.privileges.asynchronousQuota), let envelope = freeEnvelopes else {
@@ -83,6 +85,7 @@ extension Core where M: ~Copyable {
       if source == .any || envelope.pointee.message.source == source {
         me.pointee.context.message = envelope.pointee.message
         me.pointee.context.setResult(status: 0, flags: envelope.pointee.flags.raw)
+        traceDelivery(TraceRecord.Kind.asynchronous, from: envelope.pointee.message.source, to: me, envelope.pointee.flags)
         discard(envelope)
         return true
       }
@@ -109,6 +112,7 @@ extension Core where M: ~Copyable {
   mutating func report(_ thread: ThreadPointer, _ event: KernelEvent.Exception) {
     if thread.pointee.slot == Endpoint.vm.slot { machine.panic("VM has died") }
     if thread.pointee.slot == Endpoint.rs.slot { machine.panic("RS has died") }
+    traceEvent(TraceRecord.Kind.stopped, from: thread.pointee.endpoint, to: thread.pointee.supervisor, type: Int32(truncatingIfNeeded: event.signal))
     let envelope = events + thread.pointee.slot
     envelope.pointee.message = Message(event)
     envelope.pointee.flags = .asynchronous | .fromKernel
@@ -117,6 +121,7 @@ extension Core where M: ~Copyable {
       stopReceiving(supervisor)
       supervisor.pointee.context.message = envelope.pointee.message
       supervisor.pointee.context.setResult(status: 0, flags: envelope.pointee.flags.raw)
+      traceDelivery(TraceRecord.Kind.asynchronous, from: .kernel, to: supervisor, envelope.pointee.flags)
       wake(supervisor)
     } else {
       envelope.pointee.receiver = supervisor

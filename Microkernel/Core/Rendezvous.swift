@@ -23,6 +23,7 @@ extension Core where M: ~Copyable {
       stopReceiving(receiver)
       receiver.pointee.context.message = stamped(me.pointee.context.message, me)
       receiver.pointee.context.setResult(status: 0, flags: 0)
+      traceDelivery(TraceRecord.Kind.send, from: me.pointee.endpoint, to: receiver)
       me.pointee.messages &+= 1
       me.pointee.context.setResult(status: 0, flags: 0)
       wake(receiver)
@@ -110,6 +111,7 @@ extension Core where M: ~Copyable {
     case .send:
       receiver.pointee.context.message = stamped(caller.pointee.context.message, caller)
       receiver.pointee.context.setResult(status: 0, flags: 0)
+      traceDelivery(TraceRecord.Kind.send, from: caller.pointee.endpoint, to: receiver)
       caller.pointee.messages &+= 1
       caller.pointee.context.setResult(status: 0, flags: 0)
       wake(caller)
@@ -118,11 +120,13 @@ extension Core where M: ~Copyable {
       receiver.pointee.context.message = stamped(caller.pointee.context.message, caller)
       let flags: Delivery.Flags = caller.pointee.deliveries == 0 ? .request : .request | .again
       receiver.pointee.context.setResult(status: 0, flags: flags.raw)
+      traceDelivery(TraceRecord.Kind.request, from: caller.pointee.endpoint, to: receiver, flags)
       caller.pointee.messages &+= 1
     case .fault, .copy, .signal:
       receiver.pointee.context.message = stamped(caller.pointee.fault, caller)
-      let flags: Delivery.Flags = .request | .fromKernel
-      receiver.pointee.context.setResult(status: 0, flags: (caller.pointee.deliveries == 0 ? flags : flags | .again).raw)
+      let flags: Delivery.Flags = caller.pointee.deliveries == 0 ? .request | .fromKernel : .request | .fromKernel | .again
+      receiver.pointee.context.setResult(status: 0, flags: flags.raw)
+      traceDelivery(TraceRecord.Kind.fault, from: caller.pointee.endpoint, to: receiver, flags)
     }
     if caller.pointee.deliveries < UInt8.max { caller.pointee.deliveries += 1 }
     caller.pointee.state = .waiting
@@ -145,9 +149,11 @@ extension Core where M: ~Copyable {
     if caller.pointee.purpose == .request {
       caller.pointee.context.message = stamped(message, me)
       caller.pointee.context.setResult(status: 0, flags: 0)
+      traceDelivery(TraceRecord.Kind.reply, from: me.pointee.endpoint, to: caller)
       me.pointee.messages &+= 1
       wake(caller)
     } else {
+      traceEvent(TraceRecord.Kind.faultReply, from: me.pointee.endpoint, to: caller.pointee.endpoint, type: message.type)
       pageDecided(caller, resolved: message.type == 0)
     }
   }

@@ -19,6 +19,14 @@ func kernelCall() -> Never {
   kernel.pointee.machine.resume(kernel.pointee.current)
 }
 
+/// The trap instruction, where messages are recorded.
+@c(kernel_call_traced)
+func kernelCallTraced() -> Never {
+  let kernel = kernel()
+  kernel.pointee.tracedTrap()
+  kernel.pointee.machine.resume(kernel.pointee.current)
+}
+
 /// Everything that comes through the IDT from ring 3, the trap instruction `int 0x80` among it.
 @c(kernel_trap)
 func kernelTrap(_ frame: UnsafePointer<apus_context>) -> Never {
@@ -56,6 +64,7 @@ private func interrupt(_ kernel: UnsafeMutablePointer<Core<X86Machine>>, _ vecto
   case UInt64(VECTOR_TIMER):
     kernel.pointee.machine.acknowledgeTimer()
     kernel.pointee.timer()
+  case UInt64(VECTOR_CALL_TRACED): kernel.pointee.tracedTrap()
   default: break  // the APIC's spurious vector wants no answer; nothing else is ever sent
   }
 }

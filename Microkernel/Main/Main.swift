@@ -28,6 +28,8 @@ func kernelMain(_ loader: UInt32, _ information: UInt32) -> Never {
   let interruptTable = Frames.zeroed(&boot.free.pointee)
   let processorPage = Frames.zeroed(&boot.free.pointee)
   let rangePage = Frames.zeroed(&boot.free.pointee)
+  let trace = TraceRequest(report)
+  let traceMemory = trace.isOff ? 0 : Frames.take(TraceConsole.size, &boot.free.pointee)
   let root = KernelSpace.build(memory: boot.memory, frames: &boot.free.pointee)
   boot.closeKernel()
 
@@ -41,6 +43,14 @@ func kernelMain(_ loader: UInt32, _ information: UInt32) -> Never {
   cpu.pointee.core = UnsafeMutableRawPointer(kernel)
   kernel.pointee.setBootPrivileges(slot: 1, BootTable.entry(0).privileges, priority: BootTable.entry(0).priority)
   kernel.pointee.setBootPrivileges(slot: 2, BootTable.entry(1).privileges, priority: BootTable.entry(1).priority)
+
+  if !trace.isOff {
+    let console = TraceConsole.make(Frames.pointer(traceMemory), keepsLast: trace.keepsLast)
+    kernel.pointee.machine.trace = console
+    Panic.use(trace: console)
+    kernel.pointee.startTrace(trace.what)
+    Processor.traceCalls(idt: interruptTable)
+  }
 
   let first = FirstSpace.build(boot, report, kernel)
   kernel.pointee.createFirst(root: first.root, space: 0, entry: first.entry, stack: first.stack)

@@ -9,14 +9,15 @@ import Testing
 @Suite struct FastPathTests {
   final class Twin {
     let world = World(threads: 72)
-    let slow: Bool
+    enum Path { case fast, slow, traced }
+    let path: Path
     var random: Random
     let servers: [Endpoint]
     let clients: [Endpoint]
 
-    init(seed: UInt64, slow: Bool) {
+    init(seed: UInt64, _ path: Path) {
       random = Random(seed: seed)
-      self.slow = slow
+      self.path = path
       servers = (4..<7).map { [world] in world.spawn(slot: $0, priority: 3, privileges: World.all) }
       clients = (0..<3).map { [world] number in world.spawn(priority: 5 + number % 2) }
       world.receive(.vm)
@@ -58,11 +59,12 @@ import Testing
       current.pointee.context.rsi = UInt64(source.raw)
       current.pointee.context.rdx = deadline
       current.pointee.context.message = message
-      if slow {
+      switch path {
+      case .fast: world.core.trap()
+      case .slow:
         world.core.perform(current)
         world.core.schedule()
-      } else {
-        world.core.trap()
+      case .traced: world.core.tracedTrap()
       }
       // VM answers whoever has asked it by chance.
       while let asker = world.pointer(.vm).pointee.waiters.first {
@@ -102,7 +104,7 @@ import Testing
 
   @Test("the fast path does what the slow path does, word for word", arguments: [21, 22, 23, 24] as [UInt64])
   func fastIsSlow(seed: UInt64) {
-    let (fast, slow) = (Twin(seed: seed, slow: false), Twin(seed: seed, slow: true))
+    let (fast, slow) = (Twin(seed: seed, .fast), Twin(seed: seed, .slow))
     for step in 0..<10_000 {
       fast.step()
       slow.step()
@@ -114,5 +116,22 @@ import Testing
     }
     #expect(slow.world.core.fastPath == 0)
     #expect(fast.world.core.fastPath > 300)
+  }
+  @Test("a traced kernel does what any other does, word for word", arguments: [31, 32] as [UInt64])
+  func tracedIsFast(seed: UInt64) {
+    let (fast, traced) = (Twin(seed: seed, .fast), Twin(seed: seed, .traced))
+    traced.world.core.startTrace(.everything)
+    for step in 0..<5_000 {
+      fast.step()
+      traced.step()
+      if fast.picture() != traced.picture() {
+        Issue.record("seed \(seed), step \(step): the two differ")
+        return
+      }
+    }
+    let records = traced.world.core.machine.trace
+    #expect(records.map(\.sequence) == Array(0..<UInt32(records.count)))
+    #expect(Set(records.map(\.kind)).isSuperset(of: [2, 3, 4, 5, 8, 9]))
+    #expect(fast.world.core.machine.trace.isEmpty)
   }
 }

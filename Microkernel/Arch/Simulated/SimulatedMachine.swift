@@ -19,6 +19,8 @@ public struct SimulatedMachine: Machine {
   /// Unmasked interrupt lines.
   public var openLines: UInt32 = 0
   public var text: [UInt8] = []
+  /// What `Core.startTrace` has asked for.
+  public var trace: [TraceRecord] = []
   public var shutdownStatus: UInt64?
   public var ports: [UInt16: UInt32] = [:]
   public var flushes: [Flush] = []
@@ -77,6 +79,7 @@ public struct SimulatedMachine: Machine {
     extendedState[slot] = signalFrame.loadUnaligned(fromByteOffset: SimulatedContext.extendedStateOffset, as: UInt64.self)
   }
 
+  public mutating func traced(_ record: TraceRecord) { trace.append(record) }
   public mutating func log(_ bytes: UnsafeRawBufferPointer) { text += bytes }
   public mutating func shutdown(status: UInt64) { shutdownStatus = status }
   public mutating func panic(_ reason: StaticString) -> Never { fatalError("kernel panic: \(reason)") }

@@ -10,10 +10,7 @@
 // MARK: SYSCALL
 
 // rcx = return address, r11 = flags, both lost to the caller by contract, as rsi and rdx are (IPC/Message/Trap.swift).
-    .section .text.entry_syscall, "ax", @progbits
-    .globl entry_syscall
-    .balign 16
-entry_syscall:
+.macro SYSCALL_TO function
     swapgs
     mov %rsp, %gs:CPU_SCRATCH
     mov %gs:CPU_CURRENT, %rsp
@@ -37,8 +34,23 @@ entry_syscall:
     mov %rcx, CONTEXT_RSP(%rsp)
     mov %gs:CPU_STACK, %rsp
     xor %ebp, %ebp
-    call kernel_call                    // does not return, nor do the others: they end in entry_resume or entry_idle
+    call \function                      // does not return, nor do the others: they end in entry_resume or entry_idle
     ud2
+.endm
+
+    .section .text.entry_syscall, "ax", @progbits
+    .globl entry_syscall
+    .balign 16
+entry_syscall:
+    SYSCALL_TO kernel_call
+
+    .section .text.entry_syscall_traced, "ax", @progbits
+    .globl entry_syscall_traced
+    .balign 16
+entry_syscall_traced:                   // in its place where messages are recorded
+    SYSCALL_TO kernel_call_traced
+
+    .section .text.entry_syscall, "ax", @progbits
 
 // MARK: Out
 

@@ -11,7 +11,11 @@ public enum Panic {
   nonisolated(unsafe) private static var symbols = SymbolTable()
   nonisolated(unsafe) private static var isStopping = false
 
+  nonisolated(unsafe) private static var records: UnsafeMutablePointer<TraceConsole>?
+
   public static func use(symbols table: SymbolTable) { symbols = table }
+  /// The records that have not left the kernel yet go out when it ends.
+  public static func use(trace: UnsafeMutablePointer<TraceConsole>) { records = trace }
 
   /// A broken invariant, noticed by the kernel's own code.
   public static func stop(_ reason: StaticString) -> Never {
@@ -44,6 +48,7 @@ public enum Panic {
   }
 
   private static func end() -> Never {
+    records?.pointee.write()
     x86_out8(0xF4, 0x11)
     x86_halt_forever()
     while true {}

@@ -62,6 +62,14 @@ public enum Processor {
     return cpu
   }
 
+  /// Sends both ways into the kernel by the entries that see every message.
+  /// - Parameter idt: as `start` got it.
+  public static func traceCalls(idt: UInt64) {
+    x86_write_msr(Register.lstar, address_of_entry_syscall_traced())
+    let gates = Frames.pointer(idt).assumingMemoryBound(to: UInt64.self)
+    Gate.redirectCalls(gates, stubs: address_of_entry_vectors(), to: Int(VECTOR_CALL_TRACED))
+  }
+
   /// Whether programs can enter by SYSCALL. Every 64-bit processor can; CPUID says so all the same.
   public static var hasSystemCall: Bool { x86_cpuid(0x8000_0001).d & 1 << 11 != 0 }
 

@@ -18,6 +18,8 @@ public struct X86Machine: Machine, ~Copyable {
   let scale: ClockScale
   let apic: LocalAPIC
   var lines: InterruptController
+  /// Where records go, if there is a trace.
+  public var trace: UnsafeMutablePointer<TraceConsole>?
 
   public init(cpu: UnsafeMutablePointer<apus_cpu>, ranges: UnsafePointer<PhysicalRange>, rangeCount: Int) {
     self.cpu = cpu
@@ -106,7 +108,10 @@ public struct X86Machine: Machine, ~Copyable {
 
   public mutating func log(_ bytes: UnsafeRawBufferPointer) { Log().write(bytes) }
 
+  public mutating func traced(_ record: TraceRecord) { trace?.pointee.add(record) }
+
   public mutating func shutdown(status: UInt64) {
+    trace?.pointee.write()
     Log().text("shutdown: status ").decimal(status).line()
     x86_out8(0xF4, 0x10)  // isa-debug-exit: QEMU ends with 33
     x86_out16(0x604, 0x2000)  // soft off in QEMU's ACPI

@@ -55,6 +55,14 @@ public enum Gate {
   /// Programs may execute `int3`, `into` and the trap instruction; all else is for the CPU alone.
   public static func privilege(vector: Int) -> UInt64 { vector == 3 || vector == 4 || vector == Int(VECTOR_CALL) ? 3 : 0 }
 
+  /// Lets `int` with the trap's vector run the stub of `stub` instead of its own.
+  public static func redirectCalls(_ table: UnsafeMutablePointer<UInt64>, stubs: UInt64, to stub: Int) {
+    let call = Int(VECTOR_CALL)
+    let gate = interrupt(handler: stubs &+ 16 &* UInt64(stub), privilege: privilege(vector: call), stack: 0)
+    table[2 &* call] = gate.0
+    table[2 &* call &+ 1] = gate.1
+  }
+
   /// All 256, for stubs that are 16 bytes apart from `stubs` on.
   public static func fill(_ table: UnsafeMutablePointer<UInt64>, stubs: UInt64) {
     for vector in 0..<256 {

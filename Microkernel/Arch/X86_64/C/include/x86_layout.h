@@ -55,6 +55,7 @@
 #define VECTOR_LINES 0x20
 #define VECTOR_TIMER 0x30
 #define VECTOR_CALL 0x80
+#define VECTOR_CALL_TRACED 0x81  // where the gate of VECTOR_CALL leads when messages are recorded
 #define VECTOR_SPURIOUS 0xFF
 
 #define KERNEL_IMAGE 0xFFFFFFFF80000000
