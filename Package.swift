@@ -70,7 +70,7 @@ var targets: [Target] = [
   library("Executable", "IPC/Executable", [], ring0),
   library("BootImage", "Boot/Image", ["IPC", "Protocols"], ring0),
   library("KernelCore", "Microkernel/Core", ["IPC", "Protocols", "PageTable"], ring0 + noAllocations),
-  library("PhysicalMemory", "Microkernel/PhysicalMemory", ["BootImage", "PageTable"], ring0 + noAllocations),
+  library("PhysicalMemory", "Microkernel/PhysicalMemory", ["BootImage", "Executable", "PageTable"], ring0 + noAllocations),
   .target(name: "CX86", path: "Microkernel/Arch/X86_64/C"),
   library("X86State", "Microkernel/Arch/X86_64/State", ["CX86", "IPC", "KernelCore", "PageTable", "Protocols"], ring0 + noAllocations),
   library("ServerKit", "Servers/Kit", ["IPC", "Protocols"]),
@@ -109,7 +109,7 @@ if metal != nil {
     .executableTarget(
       name: "kernel",
       dependencies: [
-        "BootImage", "CEntry", "CRuntime", "CStart", "CX86", "Executable", "IPC", "KernelCore", "PageTable", "PhysicalMemory", "X86Hardware",
+        "BootImage", "CEntry", "CRuntime", "CStart", "CX86", "IPC", "KernelCore", "PageTable", "PhysicalMemory", "X86Hardware",
         "X86State",
       ],
       path: "Microkernel/Main", swiftSettings: embedded + ring0 + noAllocations, linkerSettings: elf("kernel.ld")),
@@ -159,7 +159,7 @@ if metal == nil {
     tests("Fiber", ["Fiber"]),
     tests("ProcServer", ["ProcServer", "IPC", "Protocols", "ServerKit"]),
     tests("VFSServer", ["VFSServer", "IPC", "Protocols", "ServerKit"]),
-    tests("PhysicalMemory", ["PhysicalMemory", "BootImage"]),
+    tests("PhysicalMemory", ["PhysicalMemory", "BootImage", "PageTable"]),
     tests("X86State", ["X86State", "CX86", "IPC", "KernelCore", "PageTable"]),
     tests("ServerKit", ["ServerKit", "IPC", "Protocols"]),
     .target(name: "FakeKernel", dependencies: ["IPC", "Protocols"], path: "Tests/Support/FakeKernel"),

@@ -41,6 +41,15 @@ public struct BootArchive: BitwiseCopyable {
     return module
   }
 
+  /// The module of that name.
+  public func find(_ name: StaticString) -> Module? {
+    let packed = packName(name)
+    for index in 0..<count {
+      if let module = module(index), module.name == packed { return module }
+    }
+    return nil
+  }
+
   public func contents(_ module: Module) -> UnsafeRawBufferPointer {
     UnsafeRawBufferPointer(rebasing: bytes[Int(module.offset)..<Int(module.offset + module.length)])
   }

@@ -52,7 +52,12 @@ func kernelMain(_ loader: UInt32, _ information: UInt32) -> Never {
     Processor.traceCalls(idt: interruptTable)
   }
 
-  let first = FirstSpace.build(boot, report, kernel)
+  let top = Frames.zeroed(&boot.free.pointee)
+  kernel.pointee.machine.prepareRoot(top)
+  let plan = FirstSpace.Plan(
+    root: top, stub: StubPage.make(report, &boot.free.pointee), archive: boot.archive, total: boot.total,
+    memoryEnd: boot.memory.pointee.end, commandLine: UnsafeRawBufferPointer(start: report.commandLine, count: report.commandLineLength))
+  let first = FirstSpace.build(plan, free: &boot.free.pointee, window: boot.window, access: LinearFrames())
   kernel.pointee.createFirst(root: first.root, space: 0, entry: first.entry, stack: first.stack)
   kernel.pointee.schedule()
   kernel.pointee.machine.resume(kernel.pointee.current)
@@ -78,15 +83,4 @@ private func useSymbols(_ archive: UnsafeRawBufferPointer) {
     let table = SymbolTable(archive.contents(module))
   else { return }
   Panic.use(symbols: table)
-}
-
-extension BootArchive {
-  /// The module of that name.
-  func find(_ name: StaticString) -> Module? {
-    let packed = packName(name)
-    for index in 0..<count {
-      if let module = module(index), module.name == packed { return module }
-    }
-    return nil
-  }
 }

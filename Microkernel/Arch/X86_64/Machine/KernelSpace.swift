@@ -16,7 +16,7 @@ public enum KernelSpace {
   ///   - frames: where tables come from.
   /// - Returns: a top table with an empty user half.
   public static func build(memory: UnsafePointer<MemoryMap>, frames: inout MemoryMap) -> UInt64 {
-    let mapper = PageMapper(user: false, frames: &frames)
+    let mapper = PageMapper(LinearFrames(), root: Frames.zeroed(&frames), user: false)
     let data = PageEntry.global | PageEntry.writable | PageEntry.noExecute
     let start = address_of_kernel_image_start()
     let constants = address_of_kernel_rodata_start()

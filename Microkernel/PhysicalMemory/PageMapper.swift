@@ -1,16 +1,36 @@
 import BootImage
 import PageTable
-import PhysicalMemory
+
+/// Where the bytes of frames are on this host, and what to do when there are none left: at boot nothing else helps.
+public protocol FrameAccess: BitwiseCopyable {
+  func pointer(_ physical: UInt64) -> UnsafeMutableRawPointer
+  func stop(_ reason: StaticString) -> Never
+}
+
+extension FrameAccess {
+  public func take(_ length: UInt64, _ frames: inout MemoryMap) -> UInt64 {
+    guard let frame = frames.take(length) else { stop("not enough memory to start") }
+    return frame
+  }
+
+  public func zeroed(_ frames: inout MemoryMap, length: UInt64 = 4096) -> UInt64 {
+    let frame = take(length, &frames)
+    pointer(frame).initializeMemory(as: UInt64.self, repeating: 0, count: Int(Page.up(length) / 8))
+    return frame
+  }
+}
 
 /// Writes page tables at boot: the kernel's own and VM's. Afterwards tables are VM's business alone.
-public struct PageMapper {
+public struct PageMapper<Access: FrameAccess> {
   public let root: UInt64
+  let access: Access
   /// For entries that point to tables: `user` in user spaces.
   let tableFlags: UInt64
 
-  /// An empty top table from `frames`.
-  public init(user: Bool, frames: inout MemoryMap) {
-    root = Frames.zeroed(&frames)
+  /// - Parameter root: a top table that is in order already.
+  public init(_ access: Access, root: UInt64, user: Bool) {
+    self.access = access
+    self.root = root
     tableFlags = PageEntry.present | PageEntry.writable | (user ? PageEntry.user : 0)
   }
 
@@ -42,30 +62,11 @@ public struct PageMapper {
     var table = root
     var at: UInt64 = 4
     while at > level {
-      let entry = Frames.pointer(table).assumingMemoryBound(to: PageEntry.self) + Page.index(address, level: at)
-      if !entry.pointee.isPresent { entry.pointee = PageEntry(raw: Frames.zeroed(&frames) | tableFlags) }
+      let entry = access.pointer(table).assumingMemoryBound(to: PageEntry.self) + Page.index(address, level: at)
+      if !entry.pointee.isPresent { entry.pointee = PageEntry(raw: access.zeroed(&frames) | tableFlags) }
       table = entry.pointee.frame
       at -= 1
     }
-    return Frames.pointer(table).assumingMemoryBound(to: PageEntry.self) + Page.index(address, level: level)
-  }
-}
-
-/// Frames at boot.
-public enum Frames {
-  /// Through the linear map, which start.S has set up for the first 4 GiB.
-  public static func pointer(_ physical: UInt64) -> UnsafeMutableRawPointer {
-    UnsafeMutableRawPointer(bitPattern: UInt(AddressSpace.kernelLinear &+ physical)).unsafelyUnwrapped
-  }
-
-  public static func take(_ length: UInt64, _ frames: inout MemoryMap) -> UInt64 {
-    guard let frame = frames.take(length) else { Panic.stop("not enough memory to start") }
-    return frame
-  }
-
-  public static func zeroed(_ frames: inout MemoryMap, length: UInt64 = 4096) -> UInt64 {
-    let frame = take(length, &frames)
-    pointer(frame).initializeMemory(as: UInt64.self, repeating: 0, count: Int(Page.up(length) / 8))
-    return frame
+    return access.pointer(table).assumingMemoryBound(to: PageEntry.self) + Page.index(address, level: level)
   }
 }
