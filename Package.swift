@@ -167,11 +167,11 @@ if metal == nil {
     tests("MemoryDriver", ["MemoryDriver", "FakeKernel", "IPC", "Protocols", "ServerKit"]),
     tests("VirtioBlock", ["VirtioBlock", "FakeKernel", "IPC", "Protocols", "ServerKit"]),
     tests("EchoDriver", ["EchoDriver", "FakeKernel", "IPC", "Protocols", "ServerKit"]),
-    tests("Tools", ["ToolKit", "BootImage"]),
+    tests("Tools", ["ToolKit", "BootImage", "IPC", "Protocols"]),
     tests("System", ["ToolKit"]),
     library("DeviceModels", "Microkernel/Devices"),
     tests("DeviceModels", ["DeviceModels", "FakeKernel", "IPC", "NS16550", "Protocols", "ServerKit", "VirtioBlock"]),
-    .target(name: "ToolKit", dependencies: ["BootImage"], path: "Tools/Kit"),
+    .target(name: "ToolKit", dependencies: ["BootImage", "IPC", "Protocols"], path: "Tools/Kit", exclude: ["Trace/README.md"]),
     library("SimulatedArch", "Microkernel/Arch/Simulated", ["IPC", "PageTable", "KernelCore"]),
     tests("KernelCore", ["KernelCore", "SimulatedArch", "BootImage", "IPC", "Protocols", "PageTable"]),
     .executableTarget(

@@ -32,6 +32,8 @@ public struct Machine: Sendable {
   public var serial = Serial.pipes
   /// Where the kernel's log goes (debug console, port 0xE9).
   public var log: String
+  /// Where the records of a trace go (port 0xEA), for a kernel with `trace=` on its command line.
+  public var trace: String?
   /// One guest instruction is one nanosecond and one tick of the TSC.
   public var counted = false
   /// A word for the kernel: it idles without HLT. On a counted machine HLT leaps to the next alarm, so a disk of the
@@ -54,6 +56,7 @@ public struct Machine: Sendable {
     }
     line += ["-cpu", cpu, "-smp", "1", "-m", "\(memory)", "-display", "none", "-no-reboot", "-nodefaults"]
     line += ["-serial", serial.isTerminal ? "mon:stdio" : "stdio", "-debugcon", "file:\(log)"]
+    if let trace { line += ["-chardev", "file,id=trace,path=\(quoted(trace))", "-device", "isa-debugcon,iobase=0xea,chardev=trace"] }
     line += ["-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"]
     switch media {
     case .direct(let kernel, let archive):

@@ -84,7 +84,8 @@ public func columns(_ rows: [[String]], left: Set<Int>) -> String {
 }
 
 /// JSON with sorted keys, so that two files can be compared.
-public func writeJSON(_ object: [String: Any], to path: String) throws {
-  let data = try JSONSerialization.data(withJSONObject: object, options: [.prettyPrinted, .sortedKeys])
-  try Files.write([UInt8](data) + [10], to: path)
+public func jsonText(_ object: [String: Any]) throws -> String {
+  String(decoding: try JSONSerialization.data(withJSONObject: object, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]), as: UTF8.self) + "\n"
 }
+
+public func writeJSON(_ object: [String: Any], to path: String) throws { try Files.write(try jsonText(object), to: path) }
