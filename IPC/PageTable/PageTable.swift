@@ -54,6 +54,8 @@ public enum AddressSpace {
   @inlinable public static var imageStart: UInt64 { 0x40_0000 }
   /// The kernel's stub page, readable and executable in every space: `call` here traps into the kernel.
   @inlinable public static var stub: UInt64 { 0x0000_6000_0000_0000 }
+  /// On Linux the stub is a page of code and more (`Arch/Linux/Stub`): up to here nobody else maps anything, on any host.
+  @inlinable public static var stubEnd: UInt64 { stub + (1 << 20) }
   /// The first byte above every program's first stack; it grows down to a limit.
   @inlinable public static var stackTop: UInt64 { 0x0000_7FFF_F000_0000 }
   /// `mmap` looks for room from here on.

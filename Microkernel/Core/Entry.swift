@@ -45,6 +45,19 @@ extension Core where M: ~Copyable {
     schedule()
   }
 
+  /// What `slot` runs in was taken from it by somebody outside (`kill -9` of a Linux process): for its supervisor the
+  /// same as a thread that ended by SIGKILL. It may be `current` or wait for anything; it never runs again in this life.
+  public mutating func died(slot: Int) {
+    guard slot >= 0, slot < limits.threads else { return }
+    let thread = threads + slot
+    guard thread.pointee.isAlive, !thread.pointee.holds.contains(.ended) else { return }
+    if thread.pointee.canRun, thread != current { dequeue(thread) }
+    thread.pointee.holds.insert(.ended)
+    report(thread, KernelEvent.Exception(
+      thread: thread.pointee.endpoint, signal: 9, address: 0, instruction: thread.pointee.context.instruction, vector: 0))
+    schedule()
+  }
+
   /// The device on `line` wants attention: its owner gets a notification, and the line rests until the owner has
   /// seen to it, so no device can keep the processor busy.
   public mutating func interrupt(line: Int) {

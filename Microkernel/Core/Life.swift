@@ -71,6 +71,7 @@ extension Core where M: ~Copyable {
   /// belongs to one service of the boot table for ever, so its next life bears the same name (`service down`, then `up`).
   mutating func destroy(_ thread: ThreadPointer) {
     release(thread)
+    machine.ended(slot: thread.pointee.slot)
     while let envelope = thread.pointee.inbox.first { discard(envelope) }
     let endpoint = thread.pointee.endpoint
     let free = Thread<M.Context>(endpoint: endpoint.isService ? endpoint : endpoint.successor)
@@ -106,6 +107,7 @@ extension Core where M: ~Copyable {
   /// heard yet. Who was heard twice already gets an error: perhaps it is what the service died of.
   mutating func reincarnate(_ thread: ThreadPointer, root: UInt64, space: UInt32, context: M.Context) {
     release(thread)
+    machine.ended(slot: thread.pointee.slot)
     thread.pointee.context = context
     thread.pointee.root = root
     thread.pointee.space = space

@@ -60,6 +60,9 @@ public protocol Machine: ~Copyable {
   mutating func saveExtendedState(slot: Int, signalFrame: UnsafeMutableRawPointer)
   mutating func restoreExtendedState(slot: Int, signalFrame: UnsafeRawPointer)
 
+  /// The thread of `slot` has ended or begins a new life: what the machine keeps for it besides FPU state goes.
+  mutating func ended(slot: Int)
+
   mutating func log(_ bytes: UnsafeRawBufferPointer)
   /// An event, if `Core.startTrace` has asked for them.
   mutating func traced(_ record: TraceRecord)
@@ -69,6 +72,9 @@ public protocol Machine: ~Copyable {
 }
 
 extension Machine where Self: ~Copyable {
+  // A machine that keeps nothing for a thread.
+  @inline(__always)
+  public mutating func ended(slot: Int) {}
   // A machine that has no use for a trace.
   public mutating func traced(_ record: TraceRecord) {}
   // A machine without an FPU.

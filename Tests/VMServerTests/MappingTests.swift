@@ -122,6 +122,19 @@ import Testing
     }
   }
 
+  @Test("V37 nothing is mapped in the stub's megabyte, neither fixed nor by a hint") func stubArea() throws {
+    let process = system.process()
+    for address in [AddressSpace.stub, AddressSpace.stub + 0x1000, AddressSpace.stub - 0x1000, AddressSpace.stubEnd - 0x1000] {
+      for flag in [VM.Flags.fixed, VM.Flags.fixedNoReplace] {
+        let call = VM.MMap(address: address, length: 0x2000, protection: 3, flags: flag | VM.Flags.private | VM.Flags.anonymous)
+        #expect(system.error(call, from: process) == .notPermitted)
+      }
+      #expect(try system.map(process, pages: 2, at: address) < AddressSpace.mmapEnd)
+    }
+    #expect(try system.map(process, pages: 1, at: AddressSpace.stubEnd, flags: VM.Flags.fixed) == AddressSpace.stubEnd)
+    system.expectSound()
+  }
+
   @Test("SEC2 the last page below the canonical hole cannot be mapped") func lastPage() {
     let process = system.process()
     for address in [AddressSpace.userEnd, AddressSpace.userEnd - 0x1000, 0x8000_0000_0000, 0xFFFF_8000_0000_0000] {

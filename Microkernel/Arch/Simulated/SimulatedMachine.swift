@@ -80,6 +80,10 @@ public struct SimulatedMachine: Machine {
   }
 
   public mutating func traced(_ record: TraceRecord) { trace.append(record) }
+  /// Slots whose thread has ended.
+  public var endedSlots: [Int] = []
+  public mutating func ended(slot: Int) { endedSlots.append(slot) }
+
   public mutating func log(_ bytes: UnsafeRawBufferPointer) { text += bytes }
   public mutating func shutdown(status: UInt64) { shutdownStatus = status }
   public mutating func panic(_ reason: StaticString) -> Never { fatalError("kernel panic: \(reason)") }

@@ -31,10 +31,13 @@ public enum Cause: BitwiseCopyable {
     }
   }
 
-  /// What an exception says; vector 14 is a memory access, 13 a general protection fault.
+  /// What an exception says; vector 14 is a memory access, 13 a general protection fault. SIGKILL without one comes from
+  /// outside the system (`kill -9` of the Linux process that a service runs in): asked for, like any kill.
   init(_ exception: KernelEvent.Exception) {
     if exception.signal == 0 {
       self = .exit
+    } else if exception.signal == 9, exception.vector == 0 {
+      self = .kill
     } else if exception.vector == 14 {
       self = exception.address < 4096 ? .null : .fault
     } else {

@@ -57,6 +57,7 @@ extension VirtualMemory {
     guard call.address & (Page.size &- 1) == 0 else { throw .invalidArgument }
     guard call.address >= AddressSpace.userStart else { throw .notPermitted }
     guard let range = PageRange(covering: call.address, length) else { throw .noMemory }
+    guard !range.overlaps(.stub) else { throw .notPermitted }
     if call.flags & VM.Flags.fixedNoReplace != 0 {
       guard space.pointee.regions.first(in: range) == nil else { throw .fileExists }
     } else {
@@ -69,7 +70,7 @@ extension VirtualMemory {
   private func freeRange(_ space: Space.Pointer, hint: UInt64, _ length: UInt64) throws(Errno) -> PageRange {
     let start = Page.down(hint)
     if start > AddressSpace.userStart, let wide = PageRange(covering: start &- Page.size, length &+ 2 &* Page.size),
-      space.pointee.regions.first(in: wide) == nil
+      !wide.overlaps(.stub), space.pointee.regions.first(in: wide) == nil
     {
       return PageRange(start: start, end: start &+ length)
     }

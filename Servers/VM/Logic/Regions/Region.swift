@@ -20,6 +20,10 @@ struct PageRange: BitwiseCopyable, Equatable {
     self.end = end
   }
 
+  func overlaps(_ other: PageRange) -> Bool { start < other.end && other.start < end }
+  /// The stub's own: see `AddressSpace.stubEnd`.
+  static var stub: PageRange { PageRange(start: AddressSpace.stub, end: AddressSpace.stubEnd) }
+
   static func == (a: PageRange, b: PageRange) -> Bool { a.start == b.start && a.end == b.end }
 }
 
