@@ -73,6 +73,7 @@ var targets: [Target] = [
   library("PhysicalMemory", "Microkernel/PhysicalMemory", ["BootImage", "Executable", "PageTable"], ring0 + noAllocations),
   .target(name: "CX86", path: "Microkernel/Arch/X86_64/C"),
   library("X86State", "Microkernel/Arch/X86_64/State", ["CX86", "IPC", "KernelCore", "PageTable", "Protocols"], ring0 + noAllocations),
+  .target(name: "CLinux", path: "Microkernel/Arch/Linux/CLinux"),
   library("ServerKit", "Servers/Kit", ["IPC", "Protocols"]),
   library("Ext2Server", "Servers/FS/Ext2/Logic", ["IPC", "Protocols", "ServerKit"]),
   library("MemoryDriver", "Servers/Drivers/Memory/Logic", ["BootImage", "IPC", "Protocols", "ServerKit"]),
@@ -101,7 +102,7 @@ targets += [
 
 if metal != nil {
   targets += [
-    .target(name: "CStart", path: "Boot/Start/x86_64", exclude: ["kernel.ld", "user.ld"], cSettings: freestandingC),
+    .target(name: "CStart", path: "Boot/Start/x86_64", exclude: ["kernel.ld", "stub.ld", "user.ld"], cSettings: freestandingC),
     .target(name: "CEntry", path: "Microkernel/Arch/X86_64/Entry", cSettings: freestandingC),
     library(
       "X86Hardware", "Microkernel/Arch/X86_64/Machine",
@@ -116,6 +117,10 @@ if metal != nil {
     .target(name: "CProbe", path: "Tests/InSystem/ProbeC"),
     server("probe", "Tests/InSystem/Probe", ["BootImage", "CProbe", "CTrap", "PageTable"]),
     .target(name: "CTrap", path: "IPC/Trap/C"),
+    .target(name: "CStub", path: "Microkernel/Arch/Linux/Stub/C", cSettings: freestandingC),
+    .executableTarget(
+      name: "linux-stub", dependencies: ["CLinux", "CRuntime", "CStub"], path: "Microkernel/Arch/Linux/Stub/Main",
+      swiftSettings: embedded + noAllocations, linkerSettings: elf("stub.ld")),
     library("Trap", "IPC/Trap/Metal", ["IPC", "CTrap"]),
     .target(name: "CRuntime", path: "IPC/Runtime/C", cSettings: freestandingC),
     library("Runtime", "IPC/Runtime/Swift", ["CRuntime", "IPC", "Protocols", "Trap"]),
@@ -176,6 +181,15 @@ if metal == nil {
     tests("KernelCore", ["KernelCore", "SimulatedArch", "BootImage", "IPC", "Protocols", "PageTable"]),
     .executableTarget(
       name: "apus", dependencies: ["ToolKit", .product(name: "ArgumentParser", package: "swift-argument-parser")], path: "Tools/Apus"),
+    .systemLibrary(name: "CSeccomp", path: "Microkernel/Arch/Linux/CSeccomp", pkgConfig: "libseccomp"),
+    .target(
+      name: "Sandbox", dependencies: ["CLinux", "CSeccomp", "CX86"], path: "Microkernel/Arch/Linux/Sandbox",
+      swiftSettings: [.unsafeFlags(["-enforce-exclusivity=unchecked"])]),
+    .target(name: "CSandboxCode", path: "Tests/Support/SandboxCode"),
+    .executableTarget(
+      name: "sandbox-host", dependencies: ["CSandboxCode", "CX86", "Sandbox"], path: "Tests/Support/SandboxHost",
+      swiftSettings: [.unsafeFlags(["-enforce-exclusivity=unchecked"])]),
+    tests("Sandbox", ["sandbox-host", "CLinux", "CSandboxCode", "CX86", "Sandbox", "ToolKit"]),
     tests("Terminal", ["IPC", "Protocols", "ServerKit", "Terminal", "NS16550"]),
     .target(name: "LinuxServers", dependencies: ["IPC", "Protocols"], path: "Tests/Support/LinuxServers"),
     .executableTarget(name: "userland", dependencies: ["LinuxServers", "POSIX", "Programs", "Shell"], path: "Tests/Support/Userland"),

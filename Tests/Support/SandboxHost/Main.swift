@@ -1,0 +1,51 @@
+// A broker of its own for tests that end one: `sandbox-host hold STUB N` makes N processes, one of which runs, says
+// their ids in one line and waits for ever. `sandbox-host measure STUB` prints what the sandbox costs.
+import CSandboxCode
+import CX86
+import Glibc
+import Sandbox
+
+@main
+struct Host {
+  static func main() {
+    let arguments = CommandLine.arguments
+    do {
+      switch arguments.count > 2 ? arguments[1] : "" {
+      case "hold": try hold(stub: arguments[2], count: arguments.count > 3 ? Int(arguments[3]) ?? 1 : 1)
+      case "measure": try measure(stub: arguments[2])
+      default:
+        print("usage: sandbox-host hold STUB N | measure STUB")
+        exit(2)
+      }
+    } catch {
+      print("failed: \(error)")
+      exit(1)
+    }
+  }
+}
+
+func program(_ sandbox: Sandbox, _ slot: Int, _ start: UnsafeRawPointer, _ length: Int, prepare: (inout apus_context) -> Void = { _ in }) {
+  (sandbox.memory + slot * 8192).copyMemory(from: start, byteCount: length)
+  sandbox.map(slot: slot, address: 0x40_0000, frame: UInt64(slot) * 8192, length: 4096, writable: false, executable: true)
+  sandbox.map(slot: slot, address: 0x7FFF_0000, frame: UInt64(slot) * 8192 + 4096, length: 4096, writable: true, executable: false)
+  var context = apus_context()
+  context.rip = 0x40_0000
+  context.rsp = 0x7FFF_0F00
+  context.flags = 0x202
+  prepare(&context)
+  sandbox.context(slot: slot).pointee = context
+  let area = sandbox.extendedState(slot: slot)
+  area.initializeMemory(as: UInt8.self, repeating: 0, count: 512)
+  area.storeBytes(of: 0x037F, as: UInt16.self)
+  area.storeBytes(of: 0x1F80, toByteOffset: 24, as: UInt32.self)
+}
+
+func hold(stub: String, count: Int) throws {
+  let sandbox = try Sandbox(frames: count * 8192, slots: count, stub: stub)
+  for slot in 0..<count { try sandbox.create(slot: slot) }
+  program(sandbox, 0, start_of_loop(), length_of_loop())
+  sandbox.resume(slot: 0, full: true)
+  print((0..<count).map { "\(sandbox.pid(slot: $0)!)" }.joined(separator: " "))
+  fflush(nil)
+  print(sandbox.wait(until: .max))
+}
