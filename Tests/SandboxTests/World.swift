@@ -24,12 +24,12 @@ enum StubFile {
 /// A program of `Tests/Support/SandboxCode`.
 struct Code {
   let bytes: UnsafeRawBufferPointer
-  static let trap = Code(start_of_trap(), length_of_trap())
-  static let load = Code(start_of_load(), length_of_load())
-  static let store = Code(start_of_store(), length_of_store())
-  static let loop = Code(start_of_loop(), length_of_loop())
-  static let call = Code(start_of_call(), length_of_call())
-  static let count = Code(start_of_count(), length_of_count())
+  static var trap: Code { Code(start_of_trap(), length_of_trap()) }
+  static var load: Code { Code(start_of_load(), length_of_load()) }
+  static var store: Code { Code(start_of_store(), length_of_store()) }
+  static var loop: Code { Code(start_of_loop(), length_of_loop()) }
+  static var call: Code { Code(start_of_call(), length_of_call()) }
+  static var count: Code { Code(start_of_count(), length_of_count()) }
   init(_ start: UnsafeRawPointer, _ length: Int) { bytes = UnsafeRawBufferPointer(start: start, count: length) }
 }
 
