@@ -96,6 +96,7 @@ targets += [
   library("POSIX", "Userland/POSIX/Swift", ["IPC", "Protocols"] + (metal == nil ? [] : ["Trap", "CPOSIX"])),
   library("Programs", "Userland/Programs", ["IPC", "Protocols", "POSIX"]),
   library("Shell", "Userland/Shell", ["IPC", "Protocols", "POSIX"], forSize),
+  library("Script", "Userland/Script", ["IPC", "Protocols"]),
 ]
 
 // MARK: Metal: the kernel, the servers and the programs
@@ -150,7 +151,7 @@ let programs = [
 if metal != nil {
   targets += [.target(name: "CPOSIX", path: "Userland/POSIX/C", cSettings: freestandingC)]
   targets += programs.map { program($0, ["Programs"]) }
-  targets += [program("sh", ["Shell"]), program("bench", ["CTrap"]), program("hostile", ["CTrap"])]
+  targets += [program("sh", ["Shell"]), program("bench", ["CTrap"]), program("hostile", ["CTrap"]), program("play", ["CPOSIX", "Script"])]
 }
 
 // MARK: Linux: tools and tests
@@ -179,6 +180,16 @@ if metal == nil {
     .target(name: "ToolKit", dependencies: ["BootImage", "IPC", "Protocols"], path: "Tools/Kit", exclude: ["Trace/README.md"]),
     library("SimulatedArch", "Microkernel/Arch/Simulated", ["IPC", "PageTable", "KernelCore"]),
     tests("KernelCore", ["KernelCore", "SimulatedArch", "BootImage", "IPC", "Protocols", "PageTable"]),
+    .target(
+      name: "Simulator",
+      dependencies: [
+        "BootImage", "CFiber", "DeviceModels", "DSServer", "EchoDriver", "Ext2Server", "IPC", "KernelCore", "MemoryDriver", "NS16550", "PMServer",
+        "PageTable", "ProcServer", "Protocols", "RSServer", "Script", "ServerKit", "SimulatedArch", "VFSServer", "VMServer", "VirtioBlock",
+      ],
+      path: "Tools/Simulator/World", swiftSettings: [.unsafeFlags(["-enforce-exclusivity=unchecked"])]),
+    .executableTarget(
+      name: "simulator", dependencies: ["Script", "Simulator", "ToolKit"], path: "Tools/Simulator/Main",
+      swiftSettings: [.unsafeFlags(["-enforce-exclusivity=unchecked"])]),
     .executableTarget(
       name: "apus", dependencies: ["ToolKit", .product(name: "ArgumentParser", package: "swift-argument-parser")], path: "Tools/Apus"),
     .systemLibrary(name: "CSeccomp", path: "Microkernel/Arch/Linux/CSeccomp", pkgConfig: "libseccomp"),

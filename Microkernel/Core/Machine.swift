@@ -38,6 +38,9 @@ public protocol Machine: ~Copyable {
   func memory(at physical: UInt64) -> UnsafeMutableRawPointer
   /// Whether `length` bytes from `physical` are RAM.
   func isMemory(_ physical: UInt64, length: UInt64) -> Bool
+  /// Where an address is that the page tables of the thread in `slot` do not have: what `memory(at:)` turns into its place.
+  /// For hosts on which services have memory that is not VM's; nil for good where a page is in the tables or nowhere.
+  func native(slot: Int, address: UInt64) -> UInt64?
 
   /// Nanoseconds since boot.
   var now: UInt64 { get }
@@ -77,6 +80,10 @@ extension Machine where Self: ~Copyable {
   public mutating func ended(slot: Int) {}
   // A machine that has no use for a trace.
   public mutating func traced(_ record: TraceRecord) {}
+
+  @inlinable @inline(__always)
+  public func native(slot: Int, address: UInt64) -> UInt64? { nil }
+
   // A machine without an FPU.
   public mutating func saveExtendedState(slot: Int, signalFrame: UnsafeMutableRawPointer) {}
   public mutating func restoreExtendedState(slot: Int, signalFrame: UnsafeRawPointer) {}

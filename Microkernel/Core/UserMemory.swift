@@ -57,9 +57,9 @@ extension Core where M: ~Copyable {
     guard isUserRange(source.address, length), isUserRange(target.address, length) else { throw .badAddress }
     var done = me.pointee.copied
     while done < length {
-      let read = translate(source.thread.pointee.root, source.address + done, write: false)
+      let read = place(source, done, write: false)
       guard read.result == .found else { return try need(me, done, read, source, write: false) }
-      let write = translate(target.thread.pointee.root, target.address + done, write: true)
+      let write = place(target, done, write: true)
       guard write.result == .found else { return try need(me, done, write, target, write: true) }
       let count = min(length - done, min(Page.size - read.physical % Page.size, Page.size - write.physical % Page.size))
       machine.memory(at: write.physical).copyMemory(from: machine.memory(at: read.physical), byteCount: Int(count))
@@ -67,6 +67,16 @@ extension Core where M: ~Copyable {
     }
     me.pointee.copied = 0
     return true
+  }
+
+  @inline(__always)
+  private mutating func place(_ end: Bytes, _ done: UInt64, write: Bool) -> Place {
+    let address = end.address + done
+    let place = translate(end.thread.pointee.root, address, write: write)
+    if place.result != .found, let physical = machine.native(slot: end.thread.pointee.slot, address: address) {
+      return Place(result: .found, physical: physical)
+    }
+    return place
   }
 
   private mutating func need(_ me: ThreadPointer, _ done: UInt64, _ place: Place, _ end: Bytes, write: Bool) throws(Errno) -> Bool {

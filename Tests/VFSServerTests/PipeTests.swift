@@ -122,6 +122,17 @@ struct PipeTests {
     world.audit()
   }
 
+  @Test("a long write that finds a reader waiting goes on when that reader has emptied the pipe")
+  func longWriteMeetsReader() throws {
+    q.start(q.readCall(r, capacity * 4))
+    p.start(p.writeCall(w, [UInt8](repeating: 7, count: capacity * 2 + 10)))
+    #expect(try q.answer()?.reply(VFS.Count.self).count == UInt64(capacity))
+    #expect(try q.read(r, capacity * 2).count == capacity)
+    #expect(try q.read(r, capacity).count == 10)
+    #expect(try p.answer()?.reply(VFS.Count.self).count == UInt64(capacity) * 2 + 10)
+    world.audit()
+  }
+
   @Test("O_NONBLOCK: EAGAIN when empty or full, a part of a long write")
   func nonBlocking() throws {
     _ = try p.fileControl(r, 4, UInt64(Flags.nonBlocking))

@@ -35,7 +35,15 @@ extension Core where M: ~Copyable {
     return peer.pointee.endpoint
   }
 
-  mutating func statistics() -> Kernel.Statistics.Reply {
+  /// Whose answer the thread in `slot` waits for; nil if for nobody's.
+  public func pendingRequest(slot: Int) -> Int? {
+    guard slot >= 0, slot < limits.threads else { return nil }
+    let thread = threads + slot
+    guard thread.pointee.state == .waiting || thread.pointee.state == .sending, let peer = thread.pointee.peer else { return nil }
+    return peer.pointee.slot
+  }
+
+  public mutating func statistics() -> Kernel.Statistics.Reply {
     Kernel.Statistics.Reply(
       threads: threadCount, threadLimit: UInt32(limits.threads), grants: grantCount, grantLimit: UInt32(limits.grants),
       asynchronous: envelopeCount, asynchronousLimit: UInt32(limits.envelopes), fastPath: fastPath, slowPath: slowPath,

@@ -68,6 +68,8 @@ extension VirtualFileSystem {
     }
     wait(index, delivery, .pipeWrite(file: file), from: &tables.pipes[pipe].firstWriter)
     tables.processes[index].done = done
+    // A reader that has waited may have emptied the pipe just now.
+    servePipe(pipe)
     return nil
   }
 

@@ -53,6 +53,9 @@ public struct VirtualMemory: BitwiseCopyable {
     objects = RecordPool()
   }
 
+  /// Fault injection: the `count`-th reservation of frames from now on finds none.
+  public mutating func failReservation(after count: UInt64) { frames.failing = count }
+
   /// At the end of each operation: what was reserved and not needed, and what nobody can reach any more, is free.
   mutating func settle() {
     frames.reserved = 0

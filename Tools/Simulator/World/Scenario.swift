@@ -1,0 +1,109 @@
+import Script
+
+/// What a run does: a script, a seed for everything that is left open, faults.
+public struct Scenario: Sendable {
+  /// Text of a script; nil: generated from `scriptSeed`.
+  public var text: [UInt8]?
+  public var scriptSeed: UInt64 = 0
+  /// Decides who is interrupted where, and how long devices take.
+  public var seed: UInt64 = 1
+  public var faults: [Fault] = []
+  /// Words of the kernel's command line.
+  public var commandLine = ""
+  /// The root disk is the memory driver's, else the block driver's first.
+  public var rootInMemory = false
+  /// False: nobody is restarted (the campaign's counter-check).
+  public var recovers = true
+  /// Messages after which a run counts as one that never ends.
+  public var messageLimit: UInt64 = 20_000_000
+  /// Virtual nanoseconds of the same.
+  public var timeLimit: UInt64 = 600_000_000_000
+  /// Frames of RAM.
+  public var frames = 6144
+  /// Keep a record of each message: crash points, and what `apus simulate` prints.
+  public var records = false
+  /// Where recording begins and ends.
+  public var recordRange: Range<UInt64> = 0..<UInt64.max
+  /// The run stops before this message.
+  public var stopBefore = UInt64.max
+
+  public init(text: [UInt8]) { self.text = text }
+  public init(scriptSeed: UInt64) { self.scriptSeed = scriptSeed }
+}
+
+/// A message as it was sent.
+public struct SentMessage: Sendable {
+  public var index: UInt64
+  public var time: UInt64
+  /// Trap operation.
+  public var operation: UInt8
+  public var from: Int
+  public var to: Int
+  public var type: Int32
+  /// Type of the request that an answer belongs to, 0 if it is none.
+  public var answers: Int32
+  public var payload: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64)
+}
+
+/// How a run ended.
+public enum Ending: Equatable, Sendable {
+  case shutdown(UInt64)
+  case panic(String)
+  /// Nobody can ever run again, or the limit of time or messages was reached.
+  case stuck(String)
+  /// At `stopBefore`.
+  case stopped
+}
+
+/// What the system holds when nothing runs but init.
+public struct Census: Equatable, Sendable {
+  public var threads, grants, asynchronous: UInt32
+  public var freeFrames, userFrames, tableFrames, metadataFrames: UInt64
+  public var spaces, regions: UInt32
+}
+
+/// All that a run leaves behind.
+public struct Outcome: Sendable {
+  public var ending: Ending
+  /// What the script's processes wrote, sorted.
+  public var history: [UInt8]
+  public var contradictions: Int
+  public var terminal: [UInt8]
+  public var log: [UInt8]
+  /// Of every message, fault and time.
+  public var hash: UInt64
+  public var messages: UInt64
+  public var traps: UInt64
+  /// Virtual nanoseconds.
+  public var time: UInt64
+  /// By slot.
+  public var restarts: [UInt32]
+  /// Before the script and after it; nil if the run did not come so far.
+  public var before: Census?
+  public var after: Census?
+  /// Threads that still waited for an answer at the end, as text.
+  public var unanswered: [String]
+  /// Faults that struck.
+  public var struck: Int
+  /// Block writes of all disks.
+  public var writes: UInt64
+  /// The root disk.
+  public var disk: [UInt8]
+  public var sent: [SentMessage]
+  /// The kernel core's invariants at the end; nil if all hold.
+  public var broken: String?
+
+  /// What is not as it was before the script; empty if nothing.
+  public var leaks: [String] {
+    guard let before, let after else { return ["no census"] }
+    var all: [String] = []
+    func compare<T: Equatable>(_ name: String, _ a: T, _ b: T) { if a != b { all.append("\(name) \(a) -> \(b)") } }
+    compare("threads", before.threads, after.threads)
+    compare("grants", before.grants, after.grants)
+    compare("asynchronous messages", before.asynchronous, after.asynchronous)
+    compare("free frames", before.freeFrames, after.freeFrames)
+    compare("spaces", before.spaces, after.spaces)
+    compare("regions", before.regions, after.regions)
+    return all
+  }
+}
