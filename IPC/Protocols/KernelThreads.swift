@@ -78,18 +78,21 @@ extension Kernel {
 
   /// Gives a service a new life under its old endpoint: stopped, in another space, at `entry`; its grants,
   /// lines, alarm and own async messages are gone; callers that wait for its reply are queued again and come
-  /// with `Delivery.again`. A request that it had twice already is answered `.ioError`. VM only.
+  /// with `Delivery.again`. With `fault` 1 the old life ended by a fault of its own, perhaps one of these requests: one
+  /// that was the last it heard at two such deaths, or met four, is answered `.ioError`. VM only.
   public struct ThreadRestart: Call {
     public static var number: Int32 { Number.threadRestart.rawValue }
     public var thread: Endpoint
     public var space: UInt32
     public var root, entry, stack: UInt64
-    public init(thread: Endpoint, root: UInt64, space: UInt32, entry: UInt64, stack: UInt64) {
+    public var fault: UInt64
+    public init(thread: Endpoint, root: UInt64, space: UInt32, entry: UInt64, stack: UInt64, fault: UInt64) {
       self.thread = thread
       self.space = space
       self.root = root
       self.entry = entry
       self.stack = stack
+      self.fault = fault
     }
   }
 

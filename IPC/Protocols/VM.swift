@@ -156,8 +156,8 @@ public enum VM {
   }
 
   /// Builds a space from a module of the boot archive. With `slot` a service slot whose thread does not exist
-  /// yet, or `Endpoint.initProcess.slot` for init. The thread is stopped. If `restart` is 1 the slot's thread
-  /// exists: its old space is freed (but for its contiguous memory, which the new life gets again, since the
+  /// yet, or `Endpoint.initProcess.slot` for init. The thread is stopped. Unless `restart` is `Life.first` the slot's
+  /// thread exists: its old space is freed (but for its contiguous memory, which the new life gets again, since the
   /// device may still write there) and the thread restarted. RS only.
   public struct Spawn: Call {
     public static var number: Int32 { Number.spawn.rawValue }
@@ -175,6 +175,15 @@ public enum VM {
       self.priority = priority
     }
     public typealias Reply = Kernel.ThreadReply
+  }
+
+  /// `Spawn.restart`.
+  public enum Life {
+    @inlinable public static var first: UInt32 { 0 }
+    /// After one that was ended, through no fault of its own.
+    @inlinable public static var next: UInt32 { 1 }
+    /// After one that ended by a fault of its own: `Kernel.ThreadRestart.fault`.
+    @inlinable public static var afterFault: UInt32 { 2 }
   }
 
   /// Ends a service for good: space, contiguous memory and thread are gone. RS only.

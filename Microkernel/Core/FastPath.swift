@@ -18,6 +18,7 @@ extension Core where M: ~Copyable {
     else { return false }
     me.pointee.purpose = .request
     me.pointee.deliveries = 1
+    me.pointee.suspicion = 0
     me.pointee.serial &+= 1
     me.pointee.messages &+= 1
     me.pointee.state = .waiting

@@ -11,6 +11,7 @@ extension Core where M: ~Copyable {
       address: address, access: access, space: owner.pointee.space,
       instruction: owner.pointee.context.instruction, stack: owner.pointee.context.stack))
     thread.pointee.deliveries = 0
+    thread.pointee.suspicion = 0
     thread.pointee.purpose = purpose
     if accepts(vm, from: thread.pointee.endpoint) {
       stopReceiving(vm)

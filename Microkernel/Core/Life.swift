@@ -104,8 +104,8 @@ extension Core where M: ~Copyable {
   }
 
   /// A new life for a service under its old name: who waits for its answer is heard again, before those that it had not
-  /// heard yet. Who was heard twice already gets an error: perhaps it is what the service died of.
-  mutating func reincarnate(_ thread: ThreadPointer, root: UInt64, space: UInt32, context: M.Context) {
+  /// heard yet. If the old life ended by a fault of its own they are suspected; one that has become too suspect gets an error.
+  mutating func reincarnate(_ thread: ThreadPointer, root: UInt64, space: UInt32, context: M.Context, fault: Bool) {
     release(thread)
     machine.ended(slot: thread.pointee.slot)
     thread.pointee.context = context
@@ -116,11 +116,14 @@ extension Core where M: ~Copyable {
     machine.resetExtendedState(slot: thread.pointee.slot)
     // From the last to the first, each in front of the queue. Some wait for a message from it and go on waiting.
     var next = thread.pointee.waiters.last
+    var blame: UInt8 = fault ? Suspicion.heardLast : 0
     while let caller = next {
       next = caller.pointee.previous
       guard caller.pointee.state == .waiting else { continue }
       thread.pointee.waiters.remove(caller)
-      if caller.pointee.deliveries >= 2 {
+      caller.pointee.suspicion += blame
+      blame = min(blame, Suspicion.heard)
+      if caller.pointee.suspicion >= Suspicion.limit {
         var answer = Message(error: .ioError)
         answer.source = thread.pointee.endpoint
         caller.pointee.context.message = answer

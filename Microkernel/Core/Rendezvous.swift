@@ -50,6 +50,7 @@ extension Core where M: ~Copyable {
 
   private mutating func begin(_ me: ThreadPointer) {
     me.pointee.deliveries = 0
+    me.pointee.suspicion = 0
     me.pointee.serial &+= 1
   }
 

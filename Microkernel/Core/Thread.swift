@@ -24,8 +24,10 @@ public struct Thread<Context: ThreadContext>: BitwiseCopyable {
   var purpose = Purpose.request
   /// 0 (highest) ... 7.
   var priority: UInt8 = 7
-  /// How often its present request was handed to a server that may have died of it.
+  /// How often its present request was handed to a server.
   var deliveries: UInt8 = 0
+  /// How much speaks for it that servers died of this request: see `Suspicion`.
+  var suspicion: UInt8 = 0
   /// Its trap is to be done again when it runs next: the page that was missing is there.
   var rerun = false
   /// `signal` waits for the end of the call that it is in.
@@ -137,6 +139,16 @@ struct PendingSignal: BitwiseCopyable {
 struct PortRange: BitwiseCopyable {
   var first: UInt32 = 0
   var count: UInt32 = 0
+}
+
+/// A service that dies by a fault of its own may have died of any request that it had not answered, most likely of the
+/// last that it heard. (Requests come to its next life in the same order.) So what kills the service at once is found
+/// at its second death, and what others have in flight at that time goes on; what kills it later, at the fourth.
+enum Suspicion {
+  static var heard: UInt8 { 1 }
+  static var heardLast: UInt8 { 2 }
+  /// With so much the request is given up.
+  static var limit: UInt8 { 4 }
 }
 
 enum Quantum {

@@ -232,7 +232,7 @@ import Testing
     world.map(server, local)
     world.receive(.vm)
     world.trap(server, .kernelCall, Message(call(10)))
-    try! world.kernel(.vm, Kernel.ThreadRestart(thread: server, root: 0x1000, space: 9, entry: 0x1111, stack: 0))
+    try! world.kernel(.vm, Kernel.ThreadRestart(thread: server, root: 0x1000, space: 9, entry: 0x1111, stack: 0, fault: 0))
     #expect(world.reply(.vm, server) == .notReady)
     try! world.kernel(.vm, Kernel.ThreadStart(thread: server))
     #expect(world[server].context.instruction == 0x1111 && !world[server].rerun && world[server].copied == 0)

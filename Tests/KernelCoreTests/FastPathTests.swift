@@ -94,7 +94,7 @@ import Testing
       for endpoint in [.vm] + servers + clients {
         let thread = core[endpoint.slot]
         var words = withUnsafeBytes(of: thread.context) { Array($0.bindMemory(to: UInt64.self)) }
-        words += [UInt64(thread.peer?.pointee.slot ?? 0), UInt64(thread.serial), UInt64(thread.deliveries), thread.messages]
+        words += [UInt64(thread.peer?.pointee.slot ?? 0), UInt64(thread.serial), UInt64(thread.deliveries), UInt64(thread.suspicion), thread.messages]
         words += [thread.time, thread.quantum, thread.deadline, thread.notifications, UInt64(thread.holds.raw), thread.state == .waiting ? 1 : 0]
         rows.append(words + names(thread.callers) + names(thread.waiters))
       }

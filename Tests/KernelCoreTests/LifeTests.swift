@@ -125,7 +125,7 @@ extension World {
     #expect(world.error(boss, Kernel.ThreadDestroy(thread: .vm)) == .notPermitted)
     #expect(world.error(boss, Kernel.ThreadStop(thread: .vm)) == .notPermitted)
     #expect(world.error(boss, Kernel.ThreadDestroy(thread: boss)) == .notPermitted)
-    #expect(world.error(boss, Kernel.ThreadRestart(thread: boss, root: 0x1000, space: 0, entry: 0, stack: 0)) == .notPermitted)
+    #expect(world.error(boss, Kernel.ThreadRestart(thread: boss, root: 0x1000, space: 0, entry: 0, stack: 0, fault: 0)) == .notPermitted)
     #expect(world.error(boss, Kernel.ThreadExec(thread: .vm, root: 0x1000, space: 0, entry: 0, stack: 0)) == .notPermitted)
   }
 

@@ -109,7 +109,7 @@ import Testing
   @Test("privileges survive a restart, not a destruction")
   func lifetimes() {
     let a = world.spawn(slot: 10)
-    try! world.kernel(.vm, Kernel.ThreadRestart(thread: a, root: 0x1000, space: 1, entry: 0, stack: 0))
+    try! world.kernel(.vm, Kernel.ThreadRestart(thread: a, root: 0x1000, space: 1, entry: 0, stack: 0, fault: 0))
     #expect(world[a].privileges.kernelCalls == World.plain.kernelCalls)
     try! world.kernel(.vm, Kernel.ThreadDestroy(thread: a))
     let call = Kernel.ThreadCreate(root: 0x1000, space: 0, entry: 0, stack: 0, slot: 10, supervisor: .rs, priority: 3)

@@ -76,7 +76,7 @@ import Testing
         root: random.pick(roots), space: 1, entry: 0x1000, stack: 0x10_1000, slot: UInt32(random.next() % 9), supervisor: someone(),
         priority: UInt32(random.next() % 8)))
       case 10: Message(Kernel.ThreadFork(parent: someone(), root: random.pick(roots), space: 2))
-      case 11: Message(Kernel.ThreadRestart(thread: someone(), root: random.pick(roots), space: 3, entry: 0x1000, stack: 0x10_1000))
+      case 11: Message(Kernel.ThreadRestart(thread: someone(), root: random.pick(roots), space: 3, entry: 0x1000, stack: 0x10_1000, fault: random.pick([0, 1])))
       case 12: Message(Kernel.ThreadExec(thread: someone(), root: random.pick(roots), space: 4, entry: 0x1000, stack: 0x10_1000))
       case 13: Message(Kernel.Signal(thread: someone(), signal: 5, handler: 0x2000, restorer: 0, mask: 1))
       case 14: Message(Kernel.SignalReturn(thread: someone(), frame: 0x10_0000 + random.next() % 4096))

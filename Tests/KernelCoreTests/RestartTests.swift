@@ -15,8 +15,9 @@ import Testing
     b = world.spawn(slot: 14)
   }
 
-  func restart(_ thread: Endpoint, start: Bool = true) {
-    try! world.kernel(.vm, Kernel.ThreadRestart(thread: thread, root: 0x3000, space: 5, entry: 0x1111, stack: 0x2222))
+  func restart(_ thread: Endpoint, start: Bool = true, fault: Bool = false) {
+    try! world.kernel(.vm, Kernel.ThreadRestart(
+      thread: thread, root: 0x3000, space: 5, entry: 0x1111, stack: 0x2222, fault: fault ? 1 : 0))
     if start { try! world.kernel(.vm, Kernel.ThreadStart(thread: thread)) }
   }
 
@@ -60,24 +61,58 @@ import Testing
     }
   }
 
-  @Test("a request that the server had twice is answered with ioError; the others go on")
+  @Test("what the server heard last at two deaths of its own is answered with ioError; the others go on")
   func poison() {
+    let c = world.spawn(slot: 15)
+    world.engage(b, server, Message(type: 7))
     world.engage(a, server, Message(type: 13))
-    restart(server)
+    restart(server, fault: true)
+    #expect(world.receive(server)!.message.source == b)
     #expect(world.receive(server)!.message.source == a)
-    world.sendRec(b, server)
-    restart(server)
+    world.sendRec(c, server)
+    restart(server, fault: true)
     let answer = world.delivery(a)!
     #expect(answer.message.type == -Errno.ioError.rawValue && answer.message.source == server && answer.flags == Delivery.Flags(raw: 0))
-    #expect(world.receive(server)!.message.source == b)
+    for (caller, again) in [(b, true), (c, false)] {
+      let delivery = world.receive(server)!
+      #expect(delivery.message.source == caller && delivery.isAgain == again)
+    }
     world.sendRec(a, server)
     #expect(!world.receive(server)!.isAgain, "a new request starts anew")
+    restart(server, fault: true)
+    #expect(world.blocked(a), "and is not suspect for what an earlier one did")
+  }
+
+  @Test("what kills the server late, others heard after it, is answered with ioError at the fourth death")
+  func latePoison() {
+    world.engage(a, server, Message(type: 13))
+    for death in 1...4 {
+      let c = world.spawn(slot: UInt32(19 + death))
+      world.sendRec(c, server)
+      while world.receive(server) != nil {}
+      #expect(world.blocked(a))
+      restart(server, fault: true)
+    }
+    #expect(world.delivery(a)!.message.type == -Errno.ioError.rawValue)
+  }
+
+  @Test("deaths that were ordered cost no request, however many; one by a fault counts among them")
+  func ordered() {
+    world.engage(a, server)
+    world.engage(b, server)
+    for death in 1...100 {
+      restart(server, fault: death == 50)
+      for caller in [a, b] { #expect(world.receive(server)!.message.source == caller) }
+    }
+    restart(server, fault: true)
+    #expect(world.blocked(a))
+    #expect(world.delivery(b)!.message.type == -Errno.ioError.rawValue)
   }
 
   @Test("a request that was never received is not counted")
   func unheard() {
     world.sendRec(a, server)
-    for _ in 0..<5 { restart(server) }
+    for _ in 0..<5 { restart(server, fault: true) }
     #expect(world.receive(server)!.flags == .request)
   }
 
@@ -131,7 +166,7 @@ import Testing
   func refused() {
     let user = world.spawn()
     func restart(_ thread: Endpoint, root: UInt64 = 0x1000, entry: UInt64 = 0) -> Errno? {
-      world.error(.vm, Kernel.ThreadRestart(thread: thread, root: root, space: 0, entry: entry, stack: 0))
+      world.error(.vm, Kernel.ThreadRestart(thread: thread, root: root, space: 0, entry: entry, stack: 0, fault: 0))
     }
     #expect(restart(user) == .notPermitted)
     #expect(restart(Endpoint(slot: 30, generation: 0)) == .deadEndpoint)

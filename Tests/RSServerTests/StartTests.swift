@@ -12,7 +12,7 @@ struct StartTests {
     system.supervisor.boot(&system.world)
     let services = (0..<BootTable.count).map { BootTable.entry($0) }.filter { $0.kind == .service && $0.autostart }
     #expect(system.world.spawned.map(\.module) == services.map(\.module.description))
-    #expect(system.world.spawned.allSatisfy { !$0.restart })
+    #expect(system.world.spawned.allSatisfy { $0.life == VM.Life.first })
     #expect(system.world.started == services.map(\.endpoint.slot))
     #expect(services.allSatisfy { system.world.threads[$0.endpoint.slot]!.privileges })
   }

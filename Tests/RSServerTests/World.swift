@@ -42,7 +42,7 @@ struct World: Port {
   var shutdowns: [UInt64] = []
   var released: [Endpoint] = []
   var started: [Int] = []
-  var spawned: [(module: String, restart: Bool)] = []
+  var spawned: [(module: String, life: UInt32)] = []
   /// The next so many calls of `spawn` fail.
   var failingSpawns = 0
   var failingPrivileges = false
@@ -51,14 +51,14 @@ struct World: Port {
 
   var now: UInt64 { mutating get { clock } }
 
-  mutating func spawn(_ entry: BootEntry, restart: Bool) throws(Errno) -> Endpoint {
+  mutating func spawn(_ entry: BootEntry, life: UInt32) throws(Errno) -> Endpoint {
     if failingSpawns > 0 {
       failingSpawns -= 1
       throw .noMemory
     }
     let slot = entry.endpoint.slot
-    spawned.append((entry.module.description, restart))
-    if restart {
+    spawned.append((entry.module.description, life))
+    if life != VM.Life.first {
       guard threads[slot] != nil else { throw .noSuchProcess }
       threads[slot]!.lives += 1
       threads[slot]!.stopped = true

@@ -82,6 +82,14 @@ import Testing
     system.expectSound()
   }
 
+  @Test("the kernel hears whether the last life ended by a fault of its own") func fault() throws {
+    let system = TestSystem()
+    let service = try spawn(system)
+    for life in [VM.Life.next, VM.Life.afterFault] { #expect(try spawn(system, restart: life) == service) }
+    #expect(system.kernel.restarts == [0, 1])
+    #expect(throws: Errno.invalidArgument) { try spawn(system, restart: 3) }
+  }
+
   @Test("slots, modules and priorities that do not fit are errors") func refused() throws {
     let system = TestSystem()
     _ = try spawn(system)

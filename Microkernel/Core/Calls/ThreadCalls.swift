@@ -39,6 +39,7 @@ extension Core where M: ~Copyable {
       priority: parent.pointee.priority)
     child.pointee.purpose = .request
     child.pointee.deliveries = parent.pointee.deliveries
+    child.pointee.suspicion = parent.pointee.suspicion
     child.pointee.state = .waiting
     child.pointee.peer = server
     server.pointee.waiters.append(child)
@@ -84,7 +85,7 @@ extension Core where M: ~Copyable {
     guard call.thread.isService else { throw .notPermitted }
     try checkRoot(call.root)
     try checkStart(entry: call.entry, stack: call.stack)
-    reincarnate(thread, root: call.root, space: call.space, context: M.Context(entry: call.entry, stack: call.stack))
+    reincarnate(thread, root: call.root, space: call.space, context: M.Context(entry: call.entry, stack: call.stack), fault: call.fault != 0)
     return Done()
   }
 

@@ -70,6 +70,7 @@ extension Supervisor {
     case .down, .failed:
       services[index].strikes = 0
       services[index].died = 0
+      services[index].injected = 0
       guard build(index, &port) else { throw .noMemory }
       run(index, &port)
     }
@@ -102,6 +103,7 @@ extension Supervisor {
     guard harm >= Service.Harm.nullDereference, harm <= Service.Harm.trap else { throw .invalidArgument }
     guard services[index].isAlive else { throw .noSuchProcess }
     try port.post(Message(Service.Inject(harm: harm)), to: services[index].endpoint)
+    if harm != Service.Harm.garbageReply { services[index].injected &+= 1 }
   }
 
   /// A service got a senseless answer from one that it may ask at all. Restarting the accused loses nothing: the

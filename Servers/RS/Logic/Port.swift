@@ -9,7 +9,8 @@ public protocol Port {
   /// Nanoseconds since boot.
   var now: UInt64 { mutating get }
   /// VM.Spawn: builds a space and a stopped thread from a module of the boot archive.
-  mutating func spawn(_ entry: BootEntry, restart: Bool) throws(Errno) -> Endpoint
+  /// - life: `VM.Life`.
+  mutating func spawn(_ entry: BootEntry, life: UInt32) throws(Errno) -> Endpoint
   /// What the boot table allows: privileges, ports, device memory. Once for each thread; a restart keeps them.
   mutating func grantPrivileges(_ entry: BootEntry, to thread: Endpoint) throws(Errno)
   mutating func start(_ thread: Endpoint) throws(Errno)
@@ -37,10 +38,10 @@ public struct SystemPort<T: Transport>: Port {
     }
   }
 
-  public mutating func spawn(_ entry: BootEntry, restart: Bool) throws(Errno) -> Endpoint {
+  public mutating func spawn(_ entry: BootEntry, life: UInt32) throws(Errno) -> Endpoint {
     let supervisor: Endpoint = entry.kind == .process ? .pm : .rs
     return try ipc.call(.vm, VM.Spawn(
-      name: packName(entry.module), slot: UInt32(entry.endpoint.slot), restart: restart ? 1 : 0,
+      name: packName(entry.module), slot: UInt32(entry.endpoint.slot), restart: life,
       supervisor: supervisor, priority: entry.priority)).thread
   }
 

@@ -47,6 +47,11 @@ extension Supervisor {
       port.shutdown(RS.Shutdown.vitalDied)
       return
     }
+    services[index].isAtFault = cause.isFault
+    if cause.isFault, services[index].injected > 0 {
+      services[index].injected -= 1
+      services[index].isAtFault = false
+    }
     if !cause.isAsked {
       services[index].strikes = services[index].pulse.answered ? 1 : services[index].strikes &+ 1
     }
@@ -67,7 +72,7 @@ extension Supervisor {
   /// A new life under the same endpoint; the requests that callers wait for come to it again.
   mutating func revive(_ index: Int, _ port: inout P) {
     do throws(Errno) {
-      _ = try port.spawn(services[index].entry, restart: true)
+      _ = try port.spawn(services[index].entry, life: services[index].isAtFault ? VM.Life.afterFault : VM.Life.next)
     } catch {
       // No memory, perhaps: that may change.
       services[index].strikes = max(services[index].strikes &+ 1, Backoff.free + 1)

@@ -31,6 +31,15 @@ public enum Cause: BitwiseCopyable {
     }
   }
 
+  /// Whether one of the requests that the service had not answered may be what it died of. A complaint comes from one
+  /// that was answered, however badly.
+  var isFault: Bool {
+    switch self {
+    case .trap, .null, .fault, .exit, .hang: true
+    case .kill, .restart, .garbage: false
+    }
+  }
+
   /// What an exception says; vector 14 is a memory access, 13 a general protection fault. SIGKILL without one comes from
   /// outside the system (`kill -9` of the Linux process that a service runs in): asked for, like any kill.
   init(_ exception: KernelEvent.Exception) {
@@ -70,6 +79,10 @@ public struct ServiceRecord: BitwiseCopyable {
   /// Deaths in a row that nobody asked for, of lives that never answered a heartbeat.
   public var strikes: UInt32 = 0
   public var cause = Cause.exit
+  /// The last life ended by a fault that nobody asked for: the kernel is to suspect the requests that it had.
+  public var isAtFault = false
+  /// Harm that was asked for by `RS.Inject` and has not struck yet, as far as we know: so many faults are excused.
+  public var injected: UInt32 = 0
   /// When the last life ended; 0 if there was none, or its recovery is over.
   public var died: UInt64 = 0
   public var lastRecovery: UInt64 = 0

@@ -45,7 +45,7 @@ public struct Supervisor<P: Port> {
   @discardableResult
   mutating func build(_ index: Int, _ port: inout P) -> Bool {
     do throws(Errno) {
-      let thread = try port.spawn(services[index].entry, restart: false)
+      let thread = try port.spawn(services[index].entry, life: VM.Life.first)
       do throws(Errno) {
         guard thread == services[index].endpoint else { throw .badMessage }
         try port.grantPrivileges(services[index].entry, to: thread)
@@ -98,7 +98,7 @@ public struct Supervisor<P: Port> {
     guard let entry = firstProcess else { return }
     firstProcess = nil
     do throws(Errno) {
-      let thread = try port.spawn(entry, restart: false)
+      let thread = try port.spawn(entry, life: VM.Life.first)
       try port.post(Message(PM.Adopt(process: thread, name: packName(entry.name))), to: .pm)
     } catch {
       var line = Text("RS: no first process: error ")

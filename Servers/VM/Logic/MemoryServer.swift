@@ -31,7 +31,7 @@ extension VirtualMemory {
   mutating func startReincarnationServer<K: Transport>(_ ipc: inout K) throws(Errno) {
     let entry = BootTable.entry(1)
     let call = VM.Spawn(
-      name: packName(entry.module), slot: UInt32(entry.endpoint.slot), restart: 0, supervisor: entry.endpoint, priority: entry.priority)
+      name: packName(entry.module), slot: UInt32(entry.endpoint.slot), restart: VM.Life.first, supervisor: entry.endpoint, priority: entry.priority)
     let thread = try spawn(call, &ipc)
     settle()
     try ipc.kernel(Kernel.ThreadStart(thread: thread))

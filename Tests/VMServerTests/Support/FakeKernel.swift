@@ -25,6 +25,8 @@ final class FakeKernel {
   /// This call fails with this error.
   var failing: (number: Kernel.Number, error: Errno)?
   var calls: [Kernel.Number] = []
+  /// Of each `ThreadRestart`, whether the old life ended by its own fault.
+  var restarts: [UInt64] = []
   var processLimit = 4000
   /// Cached translations: root, page, entry.
   var translations: [UInt64: [UInt64: UInt64]] = [:]
@@ -102,6 +104,7 @@ final class FakeKernel {
       generations[thread.slot, default: 0] += 1
     case .threadRestart:
       let call = message.body(Kernel.ThreadRestart.self)
+      restarts.append(call.fault)
       try replace(call.thread, call.root, call.space, call.entry, call.stack)
     case .threadExec:
       let call = message.body(Kernel.ThreadExec.self)

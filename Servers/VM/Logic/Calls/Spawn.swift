@@ -11,7 +11,8 @@ extension VirtualMemory {
     let slot = Int(call.slot)
     guard slot > Endpoint.vm.slot, slot <= Endpoint.initProcess.slot, call.priority < 8 else { throw .invalidArgument }
     let old = spaces[slot: slot]
-    guard old == nil || call.restart != 0 else { throw .busy }
+    guard call.restart <= VM.Life.afterFault else { throw .invalidArgument }
+    guard old == nil || call.restart != VM.Life.first else { throw .busy }
     guard let module = findModule(call.name) else { throw .noSuchFile }
 
     let space = try makeSpace(.service, &ipc)
@@ -41,13 +42,15 @@ extension VirtualMemory {
     _ space: Space.Pointer, _ call: VM.Spawn, entry: UInt64, stack: UInt64, _ ipc: inout K
   ) throws(Errno) -> Endpoint {
     let root = space.pointee.root.address
-    guard call.restart != 0 else {
+    guard call.restart != VM.Life.first else {
       return try ipc.kernel(Kernel.ThreadCreate(
         root: root, space: space.pointee.id, entry: entry, stack: stack, slot: call.slot, supervisor: call.supervisor,
         priority: call.priority)).thread
     }
     let thread = spaces[slot: Int(call.slot)]?.pointee.thread ?? Endpoint(slot: Int(call.slot), generation: 0)
-    try ipc.kernel(Kernel.ThreadRestart(thread: thread, root: root, space: space.pointee.id, entry: entry, stack: stack))
+    try ipc.kernel(Kernel.ThreadRestart(
+      thread: thread, root: root, space: space.pointee.id, entry: entry, stack: stack,
+      fault: call.restart == VM.Life.afterFault ? 1 : 0))
     return thread
   }
 
