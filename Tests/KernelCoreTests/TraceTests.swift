@@ -114,7 +114,7 @@ import Testing
     world.receive(.rs)
     #expect(seen() == [Event(5, .kernel, .rs, 0x902, 12)])
     let root = world.core.machine.takeFrame()!
-    try world.kernel(.vm, Kernel.ThreadRestart(thread: server, root: root, space: 9, entry: 0x40_0000, stack: 0x7000_0000))
+    try world.kernel(.vm, Kernel.ThreadRestart(thread: server, root: root, space: 9, entry: 0x40_0000, stack: 0x7000_0000, fault: 0))
     #expect(seen() == [Event(11, .kernel, server, 0)])
     try world.kernel(.vm, Kernel.ThreadStart(thread: server))
     world.receive(server)
