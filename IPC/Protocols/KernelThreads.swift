@@ -86,7 +86,7 @@ extension Kernel {
     public var space: UInt32
     public var root, entry, stack: UInt64
     public var fault: UInt64
-    public init(thread: Endpoint, root: UInt64, space: UInt32, entry: UInt64, stack: UInt64, fault: UInt64) {
+    public init(thread: Endpoint, root: UInt64, space: UInt32, entry: UInt64, stack: UInt64, fault: UInt64 = 0) {
       self.thread = thread
       self.space = space
       self.root = root
