@@ -13,6 +13,8 @@ let metal = Context.environment["METAL"]
 let embedded: [SwiftSetting] = metal == nil ? [
   .treatWarning("EmbeddedRestrictions", as: .error),
   .unsafeFlags(["-enforce-exclusivity=unchecked"]),
+  // The broker and the simulator are made of generic parts of other modules: without this none would be specialised.
+  .unsafeFlags(["-cross-module-optimization"], .when(configuration: .release)),
 ] : [
   .enableExperimentalFeature("Embedded"), .enableExperimentalFeature("Extern"), .enableExperimentalFeature("Volatile"),
   .unsafeFlags([

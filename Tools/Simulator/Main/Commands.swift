@@ -3,34 +3,174 @@ import Script
 import Simulator
 import ToolKit
 
+/// What the executable can be asked. `apus` and the campaign start it: it is always a release build.
 struct Commands {
   var words: [String]
   init(_ words: [String]) { self.words = words }
 
-  func run() throws {
-    let image = try Disk.standard()
-    var scenario = Scenario(scriptSeed: UInt64(words.first ?? "1") ?? 1)
-    if words.contains("ram") { scenario.rootInMemory = true }
-    scenario.records = words.contains("v")
-    let start = Date()
-    let outcome = World(scenario, disk: image).run()
-    print(String(decoding: outcome.log, as: UTF8.self))
-    print(String(decoding: outcome.history, as: UTF8.self))
-    print(outcome.ending, outcome.hash, outcome.messages, outcome.traps, outcome.time, outcome.leaks, outcome.unanswered, outcome.broken as Any)
-    for m in outcome.sent { print(m.index, m.time, m.operation, m.from, "->", m.to, String(m.type, radix: 16), String(m.answers, radix: 16), m.payload) }
-    print(Date().timeIntervalSince(start))
+  mutating func run() throws {
+    guard let command = words.first else { throw Failure(Self.usage) }
+    words.removeFirst()
+    switch command {
+    case "run": try runOnce()
+    case "seeds": try seeds()
+    case "bench": try bench()
+    case "scripts": try scripts()
+    case "batch": try batch()
+    default: throw Failure(Self.usage)
+    }
   }
-}
 
-/// The disk that runs begin with: empty but for `/bin/play`, the same bytes for everybody.
-enum Disk {
-  static func standard() throws -> [UInt8] {
-    let folder = NSTemporaryDirectory() + "apus-simulator-\(getpid())"
-    defer { Files.remove(folder) }
-    for name in ["bin", "dev", "proc", "tmp"] { try Files.makeDirectory(folder + "/tree/" + name) }
-    try Files.write(BootModules.play, to: folder + "/tree/bin/play")
-    guard chmod(folder + "/tree/bin/play", 0o755) == 0 else { throw Failure("cannot make /bin/play executable") }
-    try DiskImage.make(folder + "/disk", from: folder + "/tree", size: 4 * DiskImage.mebibyte, blockSize: 1024, label: "simulated")
-    return try Files.read(folder + "/disk")
+  static let usage = """
+    simulator run SCENARIO [--seed N] [--fault F]... [--until N] [--from N] [--trace] [--ram] [--json] [--disk FILE]
+    simulator seeds --count N [--first N]      each seed twice: the same hash, history and end
+    simulator scripts --count N [--first N]    histories of generated scripts, for comparison with other hosts
+    simulator bench                            messages a second
+    simulator batch                            plans as lines of JSON on standard input, outcomes as lines on standard output
+    SCENARIO is a file, or the number of a generated script
+    """
+
+  // MARK: Options
+
+  mutating func flag(_ name: String) -> Bool {
+    guard let index = words.firstIndex(of: name) else { return false }
+    words.remove(at: index)
+    return true
   }
+
+  mutating func value(_ name: String) throws -> String? {
+    guard let index = words.firstIndex(of: name) else { return nil }
+    guard index + 1 < words.count else { throw Failure("\(name) wants a value") }
+    let value = words[index + 1]
+    words.removeSubrange(index...index + 1)
+    return value
+  }
+
+  mutating func number(_ name: String) throws -> UInt64? {
+    guard let text = try value(name) else { return nil }
+    guard let number = UInt64(text) else { throw Failure("\(name) wants a number, not '\(text)'") }
+    return number
+  }
+
+  mutating func end() throws {
+    if let word = words.first { throw Failure("'\(word)' is not understood\n\(Self.usage)") }
+  }
+
+  /// The scenario that is named, by number or file.
+  static func scenario(_ name: String) throws -> Scenario {
+    if let seed = UInt64(name) { return Scenario(scriptSeed: seed) }
+    let text = try Files.read(name)
+    do { _ = try parseScript(text) } catch { throw Failure("\(name):\(error.line): \(error.reason)") }
+    return Scenario(text: text)
+  }
+
+  // MARK: Commands
+
+  private mutating func runOnce() throws {
+    var faults: [Fault] = []
+    while let text = try value("--fault") {
+      guard let fault = Fault(text) else { throw Failure("'\(text)' is no fault; an example: kill-after@1200:disk") }
+      faults.append(fault)
+    }
+    let (seed, until, from) = (try number("--seed"), try number("--until"), try number("--from"))
+    let (ram, trace, json, disk) = (flag("--ram"), flag("--trace"), flag("--json"), try value("--disk"))
+    guard !words.isEmpty else { throw Failure(Self.usage) }
+    var scenario = try Self.scenario(words.removeFirst())
+    try end()
+    scenario.faults = faults
+    scenario.seed = seed ?? 1
+    scenario.rootInMemory = ram
+    scenario.records = trace || json || until != nil
+    if let until { scenario.stopBefore = until }
+    if let from { scenario.recordRange = from..<UInt64.max }
+    let outcome = World(scenario, disk: try Disk.standard()).run()
+    if let disk { try Files.write(outcome.disk, to: disk) }
+    if json {
+      print(String(decoding: try OutcomeRecord(outcome, points: trace).json(), as: UTF8.self))
+      return
+    }
+    if scenario.records { for message in outcome.sent { print(message.text) } }
+    print(String(decoding: outcome.history, as: UTF8.self), terminator: "")
+    print(outcome.summary)
+  }
+
+  private mutating func seeds() throws {
+    let count = try number("--count") ?? 100
+    let first = try number("--first") ?? 1
+    try end()
+    let image = try Disk.standard()
+    var (different, unfinished, messages) = (0, 0, 0 as UInt64)
+    let start = Date()
+    for seed in first..<first + count {
+      var scenario = Scenario(scriptSeed: seed)
+      scenario.seed = seed
+      scenario.rootInMemory = seed & 1 == 0
+      let a = World(scenario, disk: image).run()
+      let b = World(scenario, disk: image).run()
+      messages += a.messages + b.messages
+      if a.hash != b.hash || a.history != b.history || a.ending != b.ending {
+        different += 1
+        print("seed \(seed): two runs differ: simulator run \(seed) --seed \(seed)\(scenario.rootInMemory ? " --ram" : "")")
+      }
+      if a.ending != .shutdown(0) || !a.leaks.isEmpty || !a.unanswered.isEmpty || a.broken != nil || a.contradictions > 0 {
+        unfinished += 1
+        print("seed \(seed): \(a.summary)")
+      }
+    }
+    let time = Date().timeIntervalSince(start)
+    print("\(count) seeds run twice: \(different) differ, \(unfinished) ended badly; \(messages) messages in \(String(format: "%.2f", time)) s")
+    if different + unfinished > 0 { Foundation.exit(1) }
+  }
+
+  private mutating func scripts() throws {
+    let count = try number("--count") ?? 200
+    let first = try number("--first") ?? 1
+    try end()
+    let image = try Disk.standard()
+    for seed in first..<first + count {
+      let outcome = World(Scenario(scriptSeed: seed), disk: image).run()
+      print("script \(seed) \(outcome.ending)")
+      print(String(decoding: outcome.history, as: UTF8.self), terminator: "")
+    }
+  }
+
+  private mutating func bench() throws {
+    try end()
+    let image = try Disk.standard()
+    for (name, text) in [
+      ("ping-pong with the echo driver", "up echo\nping 2000000"),
+      ("full servers, disk driver", Self.load), ("full servers, RAM disk", Self.load),
+    ] {
+      var scenario = Scenario(text: Array(text.utf8))
+      scenario.rootInMemory = name.hasSuffix("RAM disk")
+      scenario.messageLimit = 100_000_000
+      scenario.timeLimit = .max / 2
+      let world = World(scenario, disk: image)
+      let start = Date()
+      let outcome = world.run()
+      let time = Date().timeIntervalSince(start)
+      let rate = { (count: UInt64) in String(format: "%.0f", Double(count) / time) }
+      print("\(name): \(rate(outcome.messages)) messages/s, \(rate(outcome.traps)) traps/s (\(outcome.messages) messages, \(outcome.traps) traps, \(String(format: "%.2f", time)) s, \(outcome.ending))")
+    }
+  }
+
+  /// Small and large calls to files and pipes, processes, memory.
+  private static let load = (0..<40).map { round in
+    """
+    open f0 \(round) create
+    write f0 60000 \(round)
+    seek f0 0
+    read f0 60000
+    fsync f0
+    close f0
+    stat \(round)
+    unlink \(round)
+    map m0 16
+    touch m0 3 5
+    fork c0 child
+    sum m0
+    wait c0
+    unmap m0
+    """
+  }.joined(separator: "\n") + "\nexit 0\n:child\ntouch m0 4 4\nsum m0\nexit 1\n"
 }

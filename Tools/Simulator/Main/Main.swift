@@ -1,12 +1,13 @@
-import Script
-import Simulator
+import Foundation
 import ToolKit
 
 @main
 struct Main {
   static func main() {
-    do { try Commands(Array(CommandLine.arguments.dropFirst())).run() } catch {
-      print("simulator: \(error)")
+    var commands = Commands(Array(CommandLine.arguments.dropFirst()))
+    do { try commands.run() } catch {
+      FileHandle.standardError.write(Data("simulator: \(error)\n".utf8))
+      exit(2)
     }
   }
 }

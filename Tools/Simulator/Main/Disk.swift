@@ -1,0 +1,16 @@
+import Foundation
+import Simulator
+import ToolKit
+
+/// The disk that runs begin with: empty but for `/bin/play`, the same bytes for everybody.
+enum Disk {
+  static func standard() throws -> [UInt8] {
+    let folder = NSTemporaryDirectory() + "apus-simulator-\(getpid())"
+    defer { Files.remove(folder) }
+    for name in ["bin", "dev", "proc", "tmp"] { try Files.makeDirectory(folder + "/tree/" + name) }
+    try Files.write(BootModules.play, to: folder + "/tree/bin/play")
+    guard chmod(folder + "/tree/bin/play", 0o755) == 0 else { throw Failure("cannot make /bin/play executable") }
+    try DiskImage.make(folder + "/disk", from: folder + "/tree", size: 4 * DiskImage.mebibyte, blockSize: 1024, label: "simulated")
+    return try Files.read(folder + "/disk")
+  }
+}
