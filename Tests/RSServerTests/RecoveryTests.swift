@@ -21,7 +21,7 @@ struct RecoveryTests {
     #expect(system.status("disk")?.restarts == 1)
     #expect(system.status("disk")?.kills == 0)
     #expect(system.world.threads[Endpoint.disk.slot]?.lives == 2)
-    #expect(system.recoveries == ["RS: disk restarted (\(cause)) recovery 5000 ns count 1\n"])
+    #expect(system.recoveries == ["RS: disk restarted (\(cause)) recovery 5000 ns count 1 at \(system.world.clock)\n"])
     #expect(system.world.shutdowns.isEmpty)
   }
 
@@ -247,7 +247,7 @@ struct RecoveryTests {
     system.world.clock += 123_456
     system.settle()
     #expect(system.status("tty")?.lastRecovery == 123_456)
-    #expect(system.recoveries == ["RS: tty restarted (kill) recovery 123456 ns count 1\n"])
+    #expect(system.recoveries == ["RS: tty restarted (kill) recovery 123456 ns count 1 at \(system.world.clock)\n"])
   }
 
   @Test("SEC38 a driver that always crashes takes little: 11 lives in 10 s, the others never stop")

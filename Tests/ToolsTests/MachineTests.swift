@@ -87,12 +87,12 @@ import ToolKit
   @Test("restarts with cause, time and count") func restarts() {
     let log = """
       VM: up
-      RS: disk restarted (killed) recovery 1234567 ns count 1
+      RS: disk restarted (killed) recovery 1234567 ns count 1 at 99
       noise RS: disk
       RS: tty restarted (page fault) recovery 9 ns count 12\r
       """
     #expect(KernelLog.restarts(log) == [
-      .init(service: "disk", cause: "killed", recovery: 1_234_567, count: 1), .init(service: "tty", cause: "page fault", recovery: 9, count: 12),
+      .init(service: "disk", cause: "killed", recovery: 1_234_567, count: 1, time: 99), .init(service: "tty", cause: "page fault", recovery: 9, count: 12),
     ])
   }
 

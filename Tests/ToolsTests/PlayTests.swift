@@ -33,6 +33,24 @@ import Testing
     #expect(report.text.contains(reason), "\(report.text)")
   }
 
+  @Test("a service that RS gives up: expected, it is reported; unexpected, the drill fails") func givenUp() throws {
+    let lines = String(repeating: "RS: echo given up (null) after 11 deaths in a row\n", count: Player.rounds)
+    let output = Self.output("one")
+    let expected = try Drill(name: "d", "about x\ntype a\nexpect one\ngiven-up echo\n")
+    let report = Player.judge(expected, seed: 1, output: output, log: lines)
+    #expect(report.passed && report.givenUp == ["echo"], "\(report.text)")
+    #expect(!Player.judge(expected, seed: 1, output: output, log: "").passed)
+    #expect(!Player.judge(try Drill(name: "d", "about x\ntype a\nexpect one\n"), seed: 1, output: output, log: lines).passed)
+  }
+
+  @Test("restarts that were asked for are counted in every round") func restarts() throws {
+    let drill = try Drill(name: "d", "about x\ntype a\nrestarts disk 2\n")
+    let line = "RS: disk restarted (kill) recovery 5 ns count 1 at 9\n"
+    let (enough, short) = (Player.rounds * 2, Player.rounds * 2 - 1)
+    #expect(Player.judge(drill, seed: 1, output: Self.output(""), log: String(repeating: line, count: enough)).passed)
+    #expect(!Player.judge(drill, seed: 1, output: Self.output(""), log: String(repeating: line, count: short)).passed)
+  }
+
   @Test("a round names every file once and copies some of them") func round() {
     let names = (0..<45).map { "files/f\($0)" }
     let copied = StormPlayer.copied(names)

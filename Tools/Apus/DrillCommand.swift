@@ -14,6 +14,7 @@ struct DrillCommand: ParsableCommand {
         apus drill --list
         apus drill disk-driver-dies
         apus drill disk-driver-dies --kills 1000 --seed 7 --json report.json
+        apus drill storm-of-kills --report pages
       """)
 
   @Argument(help: "Drills to play; none: all.") var names: [String] = []
@@ -21,6 +22,8 @@ struct DrillCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Seed instead of the drill's own.", valueName: "n")) var seed: Int?
   @Option(help: ArgumentHelp("Kills in a storm, instead of the drill's own number.", valueName: "n")) var kills: Int?
   @Option(help: ArgumentHelp("Also write the report to this file; of several drills, a list.", valueName: "file")) var json: String?
+  @Option(help: "Where the system runs: metal, processes or simulator.") var host = ToolKit.Host.metal
+  @Option(help: ArgumentHelp("Also write a page with pictures, and all figures as JSON, for each drill to this folder.", valueName: "dir")) var report: String?
   @Option(help: ArgumentHelp("End a machine after so many seconds.", valueName: "s")) var timeout = 3000
 
   func validate() throws {
@@ -41,18 +44,29 @@ struct DrillCommand: ParsableCommand {
       return drill
     }
     if let kills { for index in drills.indices { drills[index].storm?.kills = kills } }
+    guard host == .metal else { throw Failure("no drills on the host '\(host.rawValue)' yet") }
+    let progress = Progress()
     let image = Image(project, say: say)
     try image.make()
     var reports: [DrillReport] = []
     for drill in drills {
       say("drill \(drill.name)")
       let report = if let storm = drill.storm {
-        try StormPlayer(image, say: say).play(drill, storm: storm, seed: seed, seconds: timeout)
+        try StormPlayer(image, say: say, progress: progress).play(drill, storm: storm, seed: seed, seconds: timeout)
       } else {
-        try Player(image).play(drill, seed: seed, seconds: timeout)
+        try Player(image, progress: progress).play(drill, seed: seed, seconds: timeout)
       }
+      progress.finish()
       print(report.text)
       reports.append(report)
+      if let folder = self.report { try report.page.write(report.fullJSON, to: folder, name: drill.name) }
+    }
+    if let folder = self.report {
+      if reports.count > 1 {
+        let all = Page.index(reports.map { ($0.drill, $0.page) }, title: "Drills")
+        try all.write(["drills": reports.map(\.json)], to: folder, name: "index")
+      }
+      say("the pages are in \(folder)")
     }
     if let json {
       if reports.count == 1 { try writeJSON(reports[0].json, to: json) } else { try writeJSON(["drills": reports.map(\.json)], to: json) }

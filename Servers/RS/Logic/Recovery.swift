@@ -108,6 +108,8 @@ extension Supervisor {
     line.append(services[index].lastRecovery)
     line.append(" ns count ")
     line.append(UInt64(services[index].restarts))
+    line.append(" at ")
+    line.append(port.now)
     line.append("\n")
     port.log(line)
   }

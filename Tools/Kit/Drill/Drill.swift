@@ -8,6 +8,8 @@
 ///     kill SERVICE [HARM]            RS ends it; with a harm it ends itself at its next message
 ///     expect TEXT                    in what the guest prints, after the last expected text
 ///     log TEXT                       anywhere in the kernel's log
+///     restarts SERVICE N             in each round it comes back at least so often
+///     given-up SERVICE               RS stops trying
 ///     balanced                       at the end as many frames and grants as before, and the same processes
 ///     files COUNT MIB                the disk holds so many real files of the host
 ///     storm SERVICE every MS kills N [mixed]   kills while all files are read, compared and partly copied
@@ -17,6 +19,8 @@ public struct Drill: Equatable, Sendable {
     case kill(service: String, harm: String?)
     case expect(String)
     case log(String)
+    case restarts(service: String, count: Int)
+    case givenUp(service: String)
   }
 
   public struct Storm: Equatable, Sendable {
@@ -58,6 +62,8 @@ public struct Drill: Equatable, Sendable {
       case ("kill", 2...3, _): steps.append(.kill(service: words[1], harm: words.count == 3 ? words[2] : nil))
       case ("expect", 2..., _): steps.append(.expect(String(rest)))
       case ("log", 2..., _): steps.append(.log(String(rest)))
+      case ("restarts", 3, 1): steps.append(.restarts(service: words[1], count: numbers[0]))
+      case ("given-up", 2, _): steps.append(.givenUp(service: words[1]))
       case ("balanced", 1, _): balanced = true
       case ("files", 3, 2): files = (numbers[0], numbers[1])
       case ("storm", 6...7, 2) where words[2] == "every" && words[4] == "kills" && (words.count == 6 || words[6] == "mixed"):

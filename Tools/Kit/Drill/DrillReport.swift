@@ -1,10 +1,14 @@
 /// What a drill found out.
 public struct DrillReport: Sendable {
   public var drill: String
+  public var about = ""
+  public var host = Host.metal
   public var seed: Int
   /// How often a service was ended or told to harm itself.
   public var kills = 0
   public var restarts: [KernelLog.Restart] = []
+  /// Services that RS has given up, where the drill expects that.
+  public var givenUp: [String] = []
   public var processesLost = 0
   public var digestsDiffering = 0
   public var leaks: [String: Int] = [:]
@@ -34,7 +38,7 @@ public struct DrillReport: Sendable {
 
   public var json: [String: Any] {
     [
-      "drill": drill, "host": "metal", "seed": seed, "kills": kills, "restarts": restarts.count, "processesLost": processesLost,
+      "drill": drill, "host": host.rawValue, "seed": seed, "kills": kills, "restarts": restarts.count, "processesLost": processesLost,
       "digestsDiffering": digestsDiffering, "leaks": leaks,
       "recovery": ["median": recovery.median, "p99": recovery.p99, "max": recovery.max],
       "verdict": passed ? "passed" : "failed",

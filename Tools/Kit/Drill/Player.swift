@@ -2,7 +2,11 @@
 /// judged afterwards.
 public struct Player {
   let image: Image
-  public init(_ image: Image) { self.image = image }
+  let progress: Progress?
+  public init(_ image: Image, progress: Progress? = nil) {
+    self.image = image
+    self.progress = progress
+  }
 
   static let script = "drill/run"
   /// Ends the first, unjudged half of what the guest prints.
@@ -15,7 +19,7 @@ public struct Player {
       case .type(let command): command
       case .kill(let service, nil): "service kill \(service)"
       case .kill(let service, let harm?): "service inject \(service) \(harm)"
-      case .expect, .log: nil
+      case .expect, .log, .restarts, .givenUp: nil
       }
     }
   }
@@ -39,7 +43,9 @@ public struct Player {
     machine.memory = drill.memory
     machine.seed = seed ?? drill.seed
     machine.words = [Batch.word, Machine.polling, "run=/" + Self.script]
-    let result = try Batch.run(machine, script: nil, seconds: seconds)
+    let result = try Batch.run(machine, script: nil, seconds: seconds, watcher: { log in
+      progress?.show("\(drill.name): \(KernelLog.restarts(log()).count) recoveries")
+    })
     var report = Self.judge(drill, seed: machine.seed, output: result.output, log: result.log)
     if result.ending != .shutdown(0) {
       report.complaints.append(result.ending.complaint ?? "the script ended with status \(result.ending.exitStatus)")
@@ -54,7 +60,9 @@ public struct Player {
 
   static func judge(_ drill: Drill, seed: Int, output: String, log: String) -> DrillReport {
     var report = DrillReport(drill: drill.name, seed: seed)
+    report.about = drill.about
     report.restarts = KernelLog.restarts(log)
+    let givenUp = KernelLog.givenUp(log).map(\.service)
     var rest = output.firstRange(of: record).map { output[$0.upperBound...] } ?? ""
     for step in drill.steps {
       switch step {
@@ -66,8 +74,16 @@ public struct Player {
         }
       case .log(let text):
         if !log.contains(text) { report.complaints.append("the kernel's log has no '\(text)'") }
+      case .restarts(let service, let count):
+        let seen = report.restarts.count { $0.service == service }
+        if seen < count * rounds { report.complaints.append("\(service) came back \(seen) times in \(rounds) rounds, not \(count) times in each") }
+      case .givenUp(let service):
+        report.givenUp.append(service)
+        let seen = givenUp.count { $0 == service }
+        if seen < rounds { report.complaints.append("\(service) was given up \(seen) times in \(rounds) rounds") }
       }
     }
+    for service in Set(givenUp).subtracting(report.givenUp).sorted() { report.complaints.append("\(service) was given up") }
     guard drill.balanced else { return report }
     guard let before = Snapshot("before", in: output), let after = Snapshot("after", in: output) else {
       report.complaints.append("the guest did not print its counters before and after")

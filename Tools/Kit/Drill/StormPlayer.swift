@@ -5,10 +5,12 @@ import Foundation
 public struct StormPlayer {
   let image: Image
   let say: (String) -> Void
+  let progress: Progress?
 
-  public init(_ image: Image, say: @escaping (String) -> Void) {
+  public init(_ image: Image, say: @escaping (String) -> Void, progress: Progress? = nil) {
     self.image = image
     self.say = say
+    self.progress = progress
   }
 
   static let files = "files", copies = "copies"
@@ -32,6 +34,7 @@ public struct StormPlayer {
     let copied = Self.copied(names)
 
     var report = DrillReport(drill: drill.name, seed: seed)
+    report.about = drill.about
     report.kills = storm.kills
     report.notes.append("\(names.count) files, \(grouped(bytes)) bytes, \(copied.count) of them copied in each round")
     let work = Work(names: names, copied: copied, digests: digests, bytes: bytes, folder: folder)
@@ -131,7 +134,10 @@ public struct StormPlayer {
     machine.memory = drill.memory
     machine.seed = seed
     machine.words = [Batch.word, Machine.polling, "run=/drill/run"]
-    let result = try Batch.run(machine, script: nil, seconds: seconds)
+    let result = try Batch.run(machine, script: nil, seconds: seconds, watcher: { log in
+      guard let storm else { return }
+      progress?.show("\(drill.name): \(max(0, KernelLog.restarts(log()).count - Self.warmUpKills)) of \(storm.kills) deaths survived")
+    })
     try Files.write(result.output, to: project.logs + "/\(name).output")
     var outcome = Outcome(ending: result.ending, output: result.output, log: result.log, disk: disk, sums: [])
     guard case .shutdown = result.ending else { return outcome }

@@ -11,10 +11,14 @@ public struct Batch {
     public var log: String
   }
 
-  /// Feeds `script` to the shell and then Ctrl-D; nil: nothing is typed. `listener` gets the output as it comes.
-  public static func run(_ machine: Machine, script: String?, seconds: Int, listener: (([UInt8]) -> Void)? = nil) throws -> Result {
+  /// Feeds `script` to the shell and then Ctrl-D; nil: nothing is typed. `listener` gets the output as it comes,
+  /// `watcher` is called every now and then and can ask for the kernel's log so far.
+  public static func run(
+    _ machine: Machine, script: String?, seconds: Int, listener: (([UInt8]) -> Void)? = nil, watcher: ((() -> String) -> Void)? = nil
+  ) throws -> Result {
     let session = try Session(machine, seconds: seconds)
     session.listener = listener
+    if let watcher { session.watcher = { [unowned session] in watcher { session.log } } }
     if let script, session.expectInLog(ready) {
       session.type(script.hasSuffix("\n") || script.isEmpty ? script : script + "\n")
       session.type("\u{4}")

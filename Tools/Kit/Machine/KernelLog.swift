@@ -15,6 +15,13 @@ public enum KernelLog {
     log.firstMatch(of: #/tty: first read at (\d+)/#).flatMap { Int($0.1) }
   }
 
+  /// A service that RS starts no more: `RS: <name> given up (<cause>) after <n> deaths in a row`.
+  public static func givenUp(_ log: String) -> [(service: String, cause: String)] {
+    log.split(whereSeparator: \.isNewline).compactMap { line in
+      line.firstMatch(of: #/RS: (\S+) given up \(([^)]*)\)/#).map { (String($0.1), String($0.2)) }
+    }
+  }
+
   /// From the line with `panic` on, empty if there is none.
   public static func panic(_ log: String) -> [String] {
     let lines = log.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).map(String.init)
@@ -22,25 +29,28 @@ public enum KernelLog {
     return Array(lines[start...].prefix(60))
   }
 
-  /// A service's death and return: `RS: <name> restarted (<cause>) recovery <ns> ns count <n>`.
+  /// A service's death and return: `RS: <name> restarted (<cause>) recovery <ns> ns count <n> at <ns>`.
   public struct Restart: Equatable, Sendable {
     public var service, cause: String
     public var recovery: Int
     public var count: Int
-    public init(service: String, cause: String, recovery: Int, count: Int) {
+    /// When it was back, in nanoseconds since boot; 0 if the log does not say.
+    public var time: Int
+    public init(service: String, cause: String, recovery: Int, count: Int, time: Int = 0) {
       self.service = service
       self.cause = cause
       self.recovery = recovery
       self.count = count
+      self.time = time
     }
   }
 
   public static func restarts(_ log: String) -> [Restart] {
     log.split(whereSeparator: \.isNewline).compactMap { line in
-      guard let match = line.firstMatch(of: #/RS: (\S+) restarted \(([^)]*)\) recovery (\d+) ns count (\d+)/#),
+      guard let match = line.firstMatch(of: #/RS: (\S+) restarted \(([^)]*)\) recovery (\d+) ns count (\d+)(?: at (\d+))?/#),
         let recovery = Int(match.3), let count = Int(match.4)
       else { return nil }
-      return Restart(service: String(match.1), cause: String(match.2), recovery: recovery, count: count)
+      return Restart(service: String(match.1), cause: String(match.2), recovery: recovery, count: count, time: match.5.flatMap { Int($0) } ?? 0)
     }
   }
 }

@@ -14,6 +14,8 @@ public final class Session {
   private var seen = 0
   /// Gets what comes over the serial line as it comes.
   public var listener: (([UInt8]) -> Void)?
+  /// Called at each turn of the waiting.
+  public var watcher: (() -> Void)?
 
   public init(_ machine: Machine, seconds: Int) throws {
     self.machine = machine
@@ -33,6 +35,7 @@ public final class Session {
   /// Moves bytes both ways until one of them moved or `milliseconds` are over. False once QEMU has closed its side.
   @discardableResult func pump(_ milliseconds: Int32 = 50) -> Bool {
     guard outputOpen else { return false }
+    watcher?()
     var entries = [pollfd(fd: child.output, events: Int16(POLLIN), revents: 0)]
     if !pending.isEmpty { entries.append(pollfd(fd: child.input, events: Int16(POLLOUT), revents: 0)) }
     guard poll(&entries, nfds_t(entries.count), milliseconds) > 0 else { return true }
