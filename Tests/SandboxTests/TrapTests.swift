@@ -3,29 +3,101 @@ import Foundation
 import Sandbox
 import Testing
 
-@Suite("Sandbox: traps", .serialized) struct TrapTests {
-  @Test("a process traps with all its registers, and goes on with what the broker put there")
-  func roundTrip() throws {
-    let world = try World()
-    try world.start(0, .trap) {
-      $0.rax = 0x11; $0.rbx = 0x12; $0.rcx = 0x13; $0.rdx = 0x14; $0.rsi = 0x15; $0.rdi = 0x16; $0.rbp = 0x17
-      $0.r8 = 0x18; $0.r9 = 0x19; $0.r10 = 0x1A; $0.r12 = 0x1C; $0.r13 = 0x1D; $0.r14 = 0x1E; $0.r15 = 0x1F
+extension SandboxTests {
+  @Suite("traps") struct Traps {
+    @Test("a process traps with all its registers, and goes on with what the broker put there")
+    func roundTrip() throws {
+      let world = try World()
+      try world.start(0, .trap) {
+        $0.rax = 0x11; $0.rbx = 0x12; $0.rcx = 0x13; $0.rdx = 0x14; $0.rsi = 0x15; $0.rdi = 0x16; $0.rbp = 0x17
+        $0.r8 = 0x18; $0.r9 = 0x19; $0.r10 = 0x1A; $0.r12 = 0x1C; $0.r13 = 0x1D; $0.r14 = 0x1E; $0.r15 = 0x1F
+      }
+      #expect(world.go(full: true) == .trap(slot: 0))
+      let seen = world.context()
+      #expect(seen.rax == 0x11 && seen.rbx == 0x12 && seen.rcx == 0x13 && seen.rdx == 0x14 && seen.rsi == 0x15 && seen.rdi == 0x16)
+      #expect(seen.rbp == 0x17 && seen.r8 == 0x18 && seen.r9 == 0x19 && seen.r10 == 0x1A && seen.r12 == 0x1C && seen.r13 == 0x1D)
+      #expect(seen.r14 == 0x1E && seen.r15 == 0x1F && seen.entry == UInt64(ENTRY_SYSCALL))
+      #expect(seen.rsp == World.stack - 72)
+      let context = world.sandbox.context(slot: 0)
+      context.pointee.rax = 0x21
+      context.pointee.rbx = 0x22
+      context.pointee.rdi = 0x26
+      context.pointee.r10 = 0x2A
+      context.pointee.r15 = 0x2F
+      #expect(world.go() == .trap(slot: 0))
+      let again = world.context()
+      #expect(again.rax == 0x21 && again.rbx == 0x22 && again.rdi == 0x26 && again.r10 == 0x2A && again.r15 == 0x2F)
+      #expect(again.r12 == 0x1C && again.rbp == 0x17 && again.rsi == 0 && again.rdx == 0 && again.rsp == World.stack - 72)
     }
-    #expect(world.go(full: true) == .trap(slot: 0))
-    let seen = world.context()
-    #expect(seen.rax == 0x11 && seen.rbx == 0x12 && seen.rcx == 0x13 && seen.rdx == 0x14 && seen.rsi == 0x15 && seen.rdi == 0x16)
-    #expect(seen.rbp == 0x17 && seen.r8 == 0x18 && seen.r9 == 0x19 && seen.r10 == 0x1A && seen.r12 == 0x1C && seen.r13 == 0x1D)
-    #expect(seen.r14 == 0x1E && seen.r15 == 0x1F && seen.entry == UInt64(ENTRY_SYSCALL))
-    #expect(seen.rsp == World.stack - 72)
-    let context = world.sandbox.context(slot: 0)
-    context.pointee.rax = 0x21
-    context.pointee.rbx = 0x22
-    context.pointee.rdi = 0x26
-    context.pointee.r10 = 0x2A
-    context.pointee.r15 = 0x2F
-    #expect(world.go() == .trap(slot: 0))
-    let again = world.context()
-    #expect(again.rax == 0x21 && again.rbx == 0x22 && again.rdi == 0x26 && again.r10 == 0x2A && again.r15 == 0x2F)
-    #expect(again.r12 == 0x1C && again.rbp == 0x17 && again.rsi == 0 && again.rdx == 0 && again.rsp == World.stack - 72)
+
+    @Test("FPU and SSE registers come from the broker, are there at a trap and are kept over it", arguments: [false, true])
+    func extendedState(full: Bool) throws {
+      let world = try World()
+      try world.start(0, .trap)
+      let area = world.sandbox.extendedState(slot: 0)
+      func fill(_ seed: UInt8) {
+        for index in 0..<256 { area.storeBytes(of: seed &+ UInt8(index), toByteOffset: 160 + index, as: UInt8.self) }  // xmm0...xmm15
+        area.storeBytes(of: 0x0F7F, as: UInt16.self)  // round towards zero
+        area.storeBytes(of: 0x7F80, toByteOffset: 24, as: UInt32.self)
+      }
+      func isFilled(_ seed: UInt8) -> Bool {
+        (0..<256).allSatisfy { area.load(fromByteOffset: 160 + $0, as: UInt8.self) == seed &+ UInt8($0) }
+          && area.load(as: UInt16.self) == 0x0F7F && area.load(fromByteOffset: 24, as: UInt32.self) == 0x7F80
+      }
+      fill(3)
+      #expect(world.go(full: true) == .trap(slot: 0))
+      #expect(isFilled(3))
+      area.initializeMemory(as: UInt8.self, repeating: 0xFF, count: 512)
+      if full { fill(90) }
+      #expect(world.go(full: full) == .trap(slot: 0))
+      #expect(isFilled(full ? 90 : 3))
+    }
+
+    @Test("any bytes in the FPU area are taken: what the processor refuses is left out")
+    func hostileExtendedState() throws {
+      let world = try World()
+      try world.start(0, .trap)
+      world.sandbox.extendedState(slot: 0).initializeMemory(as: UInt8.self, repeating: 0xFF, count: 512)
+      #expect(world.go(full: true) == .trap(slot: 0))
+      #expect(world.sandbox.extendedState(slot: 0).load(fromByteOffset: 160, as: UInt64.self) == ~0)
+    }
+
+    @Test("a full load after a trap replaces every register, flags, stack and place")
+    func fullLoad() throws {
+      let world = try World()
+      try world.start(0, .trap)
+      #expect(world.go(full: true) == .trap(slot: 0))
+      var wanted = apus_context()
+      wanted.rip = World.code
+      wanted.rsp = World.stack - 512
+      wanted.flags = 0x202 | 0x8D5  // every arithmetic flag
+      wanted.rax = 0x31; wanted.rbx = 0x32; wanted.rcx = 0x33; wanted.rdx = 0x34; wanted.rsi = 0x35; wanted.rdi = 0x36; wanted.rbp = 0x37
+      wanted.r8 = 0x38; wanted.r9 = 0x39; wanted.r10 = 0x3A; wanted.r12 = 0x3C; wanted.r13 = 0x3D; wanted.r14 = 0x3E; wanted.r15 = 0x3F
+      world.sandbox.context(slot: 0).pointee = wanted
+      #expect(world.go(full: true) == .trap(slot: 0))
+      let seen = world.context()
+      #expect(seen.rax == 0x31 && seen.rbx == 0x32 && seen.rcx == 0x33 && seen.rdx == 0x34 && seen.rsi == 0x35 && seen.rdi == 0x36)
+      #expect(seen.rbp == 0x37 && seen.r8 == 0x38 && seen.r9 == 0x39 && seen.r10 == 0x3A && seen.r12 == 0x3C && seen.r13 == 0x3D)
+      #expect(seen.r14 == 0x3E && seen.r15 == 0x3F && seen.flags == 0x202 | 0x8D5 && seen.rsp == World.stack - 520)
+    }
+
+    @Test("a child made from its parent's context and FPU area returns from the parent's trap")
+    func fork() throws {
+      let world = try World()
+      try world.start(0, .trap) { $0.rbx = 7 }
+      #expect(world.go(full: true) == .trap(slot: 0))
+      try world.sandbox.create(slot: 1)
+      world.sandbox.context(slot: 1).pointee = world.context(0)
+      world.sandbox.extendedState(slot: 1).copyMemory(from: world.sandbox.extendedState(slot: 0), byteCount: 512)
+      for frame in 0..<2 { world.frame(2 + frame).copyMemory(from: world.frame(frame), byteCount: 4096) }
+      world.sandbox.map(slot: 1, address: World.code, frame: 2 * 4096, length: 4096, writable: false, executable: true)
+      world.sandbox.map(slot: 1, address: World.stack - 4096, frame: 3 * 4096, length: 4096, writable: true, executable: false)
+      world.sandbox.context(slot: 1).pointee.rax = 0
+      world.sandbox.context(slot: 0).pointee.rax = 99
+      #expect(world.go(1) == .trap(slot: 1))
+      #expect(world.context(1).rax == 0 && world.context(1).rbx == 7 && world.context(1).rsp == World.stack - 72)
+      #expect(world.go(0) == .trap(slot: 0))
+      #expect(world.context(0).rax == 99)
+    }
   }
 }

@@ -2,7 +2,7 @@ import CLinux
 import CSandboxCode
 import CX86
 import Foundation
-import Sandbox
+@testable import Sandbox
 import Testing
 import ToolKit
 
@@ -21,6 +21,12 @@ enum StubFile {
   }()
 }
 
+/// The executable `sandbox-host`, beside the tests.
+enum HostProgram {
+  static let path = Bundle.allBundles.map { $0.bundlePath + "/../sandbox-host" }.first { Files.exists($0) }
+    ?? (CommandLine.arguments[0] as NSString).deletingLastPathComponent + "/sandbox-host"
+}
+
 /// A program of `Tests/Support/SandboxCode`.
 struct Code {
   let bytes: UnsafeRawBufferPointer
@@ -30,8 +36,20 @@ struct Code {
   static var loop: Code { Code(start_of_loop(), length_of_loop()) }
   static var call: Code { Code(start_of_call(), length_of_call()) }
   static var count: Code { Code(start_of_count(), length_of_count()) }
+  static var jump: Code { Code(start_of_jump(), length_of_jump()) }
+  static var wide: Code { Code(start_of_wide(), length_of_wide()) }
+  static var divide: Code { Code(start_of_divide(), length_of_divide()) }
+  static var invalid: Code { Code(start_of_invalid(), length_of_invalid()) }
+  static var breakpoint: Code { Code(start_of_breakpoint(), length_of_breakpoint()) }
+  static var protection: Code { Code(start_of_protection(), length_of_protection()) }
+  static var oldCall: Code { Code(start_of_old_call(), length_of_old_call()) }
+  static var oldEntry: Code { Code(start_of_old_entry(), length_of_old_entry()) }
+  static var vsyscall: Code { Code(start_of_vsyscall_call(), length_of_vsyscall_call()) }
   init(_ start: UnsafeRawPointer, _ length: Int) { bytes = UnsafeRawBufferPointer(start: start, count: length) }
 }
+
+/// All tests of the sandbox, one at a time: each wants a processor for itself.
+@Suite("Sandbox", .serialized) enum SandboxTests {}
 
 /// A sandbox with programs in it: slot s has its code in frame 2s at `World.code`, its stack in frame 2s + 1 below `World.stack`.
 final class World {
@@ -71,6 +89,15 @@ final class World {
   }
 
   func next() -> Sandbox.Event { sandbox.wait(until: Sandbox.now() + 60_000_000_000) }
+
+  /// More memory for a program: the free frame `number` at `address`.
+  func map(_ address: UInt64, free number: Int, slot: Int = 0, writable: Bool = true, executable: Bool = false) {
+    sandbox.map(slot: slot, address: address, frame: UInt64(Self.free + number) * 4096, length: 4096, writable: writable, executable: executable)
+  }
+  func free(_ number: Int) -> UnsafeMutableRawPointer { frame(Self.free + number) }
+
+  /// The signal that ended the slot's last process.
+  func signal(_ slot: Int = 0) -> Int32 { sandbox.ending(slot: slot) & 0x7F }
 
   func context(_ slot: Int = 0) -> apus_context { sandbox.context(slot: slot).pointee }
 }

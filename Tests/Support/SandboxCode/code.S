@@ -68,4 +68,59 @@ program touch
     jmp 1b
 end touch
 
+// Goes wherever rbp says, with all other registers as they are.
+program jump
+    jmp *%rbp
+end jump
+
+// ymm0 <- (rdi), then a load from (rsi), then (rdi + 32) <- ymm0, then traps.
+program wide
+    vmovdqu (%rdi), %ymm0
+    mov (%rsi), %rcx
+    vmovdqu %ymm0, 32(%rdi)
+1:  movabs $0x600000000000, %r11
+    call *%r11
+    jmp 1b
+end wide
+
+program divide
+    xor %ecx, %ecx
+    div %rcx
+end divide
+
+program invalid
+    ud2
+end invalid
+
+program breakpoint
+    int3
+end breakpoint
+
+program protection
+    hlt
+end protection
+
+// Linux' other ways in: 32-bit calls, and the page that old programs have for the time.
+program old_call
+    int $0x80
+1:  movabs $0x600000000000, %r11
+    call *%r11
+    jmp 1b
+end old_call
+
+program old_entry
+    sysenter
+1:  movabs $0x600000000000, %r11
+    call *%r11
+    jmp 1b
+end old_entry
+
+program vsyscall_call
+    mov $0xffffffffff600000, %rax
+    call *%rax
+1:  movabs $0x600000000000, %r11
+    call *%r11
+    jmp 1b
+end vsyscall_call
+
     .section .note.GNU-stack, "", @progbits

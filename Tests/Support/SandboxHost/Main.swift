@@ -1,5 +1,6 @@
 // A broker of its own for tests that end one: `sandbox-host hold STUB N` makes N processes, one of which runs, says
-// their ids in one line and waits for ever. `sandbox-host measure STUB` prints what the sandbox costs.
+// its own id and theirs in one line and waits for ever. `sandbox-host cycles STUB N` makes and ends N processes one after the
+// other, closes the sandbox and looks for what is left. `sandbox-host measure STUB` prints what the sandbox costs.
 import CSandboxCode
 import CX86
 import Glibc
@@ -12,9 +13,10 @@ struct Host {
     do {
       switch arguments.count > 2 ? arguments[1] : "" {
       case "hold": try hold(stub: arguments[2], count: arguments.count > 3 ? Int(arguments[3]) ?? 1 : 1)
+      case "cycles": try cycles(stub: arguments[2], count: arguments.count > 3 ? Int(arguments[3]) ?? 1 : 1)
       case "measure": try measure(stub: arguments[2])
       default:
-        print("usage: sandbox-host hold STUB N | measure STUB")
+        print("usage: sandbox-host hold STUB N | cycles STUB N | measure STUB")
         exit(2)
       }
     } catch {
@@ -45,7 +47,48 @@ func hold(stub: String, count: Int) throws {
   for slot in 0..<count { try sandbox.create(slot: slot) }
   program(sandbox, 0, start_of_loop(), length_of_loop())
   sandbox.resume(slot: 0, full: true)
-  print((0..<count).map { "\(sandbox.pid(slot: $0)!)" }.joined(separator: " "))
+  print(([getpid()] + (0..<count).map { sandbox.pid(slot: $0)! }).map { "\($0)" }.joined(separator: " "))
   fflush(nil)
   print(sandbox.wait(until: .max))
+}
+
+/// What this process has: descriptors, threads, lines of its memory map that name a memory file, and children.
+func belongings() -> [String] {
+  func names(_ folder: String) -> [String] {
+    guard let directory = opendir(folder) else { return [] }
+    defer { closedir(directory) }
+    var found: [String] = []
+    while let entry = readdir(directory) {
+      let name = withUnsafePointer(to: &entry.pointee.d_name) { $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) } }
+      if name != "." && name != ".." { found.append(folder + "/" + name) }
+    }
+    return found
+  }
+  func text(_ path: String) -> String {
+    guard let file = fopen(path, "r") else { return "" }
+    defer { fclose(file) }
+    var text = "", buffer = [UInt8](repeating: 0, count: 65536)
+    while case let count = fread(&buffer, 1, buffer.count, file), count > 0 { text += String(decoding: buffer[..<count], as: UTF8.self) }
+    return text
+  }
+  let threads = names("/proc/self/task")
+  let children = threads.flatMap { text($0 + "/children").split(separator: " ").map { "child \($0)" } }
+  let maps = text("/proc/self/maps").split(separator: "\n").filter { $0.contains("memfd:") }.map(String.init)
+  return (names("/proc/self/fd").sorted() + threads + children + maps)
+}
+
+func cycles(stub: String, count: Int) throws {
+  let before = belongings()
+  let sandbox = try Sandbox(frames: 64 * 4096, slots: 8, stub: stub)
+  for cycle in 0..<count {
+    let slot = cycle % 8
+    sandbox.destroy(slot: slot)
+    try sandbox.create(slot: slot)
+    program(sandbox, slot, start_of_trap(), length_of_trap())
+    sandbox.resume(slot: slot, full: true)
+    guard sandbox.wait(until: .max) == .trap(slot: slot) else { fatalError("cycle \(cycle): no trap") }
+  }
+  sandbox.close()
+  let after = belongings()
+  print(after == before ? "nothing left after \(count)" : "before: \(before)\nafter: \(after)")
 }

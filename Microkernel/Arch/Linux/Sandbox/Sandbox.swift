@@ -28,7 +28,7 @@ public final class Sandbox {
   private var isOpen = true
 
   /// How long a process may ignore an interruption: it can, by blocking signals, and dies of it.
-  static let patienceLimit: UInt64 = 2_000_000_000
+  var patienceLimit: UInt64 = 2_000_000_000
 
   /// The next thing that happened.
   public enum Event: Equatable, Sendable {
@@ -140,7 +140,7 @@ public final class Sandbox {
   public func interrupt(slot: Int) {
     guard bodies[slot].state == .running, !bodies[slot].interrupting else { return }
     bodies[slot].interrupting = true
-    patience = Self.now() + Self.patienceLimit
+    patience = Self.now() + patienceLimit
     // Orders first: an interruption between two of them would have to finish the list.
     if !bodies[slot].owes { signal(slot) }
   }

@@ -13,6 +13,15 @@ APUS_CODE(loop)
 APUS_CODE(call)
 APUS_CODE(count)
 APUS_CODE(touch)
+APUS_CODE(jump)
+APUS_CODE(wide)
+APUS_CODE(divide)
+APUS_CODE(invalid)
+APUS_CODE(breakpoint)
+APUS_CODE(protection)
+APUS_CODE(old_call)
+APUS_CODE(old_entry)
+APUS_CODE(vsyscall_call)
 #undef APUS_CODE
 #undef APUS_PLACE
 #endif

@@ -6,9 +6,11 @@
 #include "../../CLinux/include/sandbox_layout.h"
 #include "../../../X86_64/C/include/x86_layout.h"
 
+#define SIGNAL_ILLEGAL 4
 #define SIGNAL_TRAP 5
 #define SIGNAL_USER 10
 #define CALL_SIGRETURN 15
+#define VECTOR_INVALID 6
 #define C(field) stub_context+CONTEXT_##field(%rip)
 #define F(field) stub_context+CONTEXT_FRAME+FRAME_##field(%rip)
 
@@ -145,6 +147,9 @@ stub_signal:
     jb stub_restorer
 exception:
     mov FRAME_VECTOR-8(%rdx), %r14
+    mov $VECTOR_INVALID, %r15d
+    cmp $SIGNAL_ILLEGAL, %edi           // Linux also raises it without an exception; then the vector is an old one
+    cmove %r15, %r14
     mov $STUB_EXCEPTION, %r15d
     mov %r14, %r12
     mov %rax, %r13
