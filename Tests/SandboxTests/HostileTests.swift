@@ -30,7 +30,7 @@ extension SandboxTests {
 
     @Test("an order of the broker's is carried out as it stands or not at all", arguments: 0..<6)
     func alteredOrder(field: Int) throws {
-      var asked = AskedOrder(9, 0x1000_0000, 4096, 1, 0x8011, 8192)
+      var asked = AskedOrder(9, 0x1000_0000, 4096, 1, 0x11, 8192)
       let notification = asked.notification
       #expect(asked.order.isAsked(by: notification))
       asked.change(field)
@@ -124,6 +124,56 @@ extension SandboxTests {
       #expect(event == .fault(slot: 0, address: 0, error: 4))
       world.sandbox.context(slot: 0).pointee.rsi = page
       #expect(world.go(full: true) == .fault(slot: 0, address: page, error: 4))
+    }
+
+    /// The frame says where all registers, the signal mask and the signal stack are from now on.
+    @Test("a return from a signal that never was, with a frame of any bytes, hurts only the process itself", arguments: [
+      UInt64.random(in: 0 ... .max),
+    ])
+    func randomFrames(seed: UInt64) throws {
+      let world = try World()
+      world.sandbox.patienceLimit = 20_000_000
+      var random = Random(seed: seed)
+      let places: [UInt64] = [
+        0, World.code, World.stack - 2048, 0x6000_0000_0000, world.sandbox.zygote.notified, world.sandbox.zygote.ordered, 0x6000_0008_0000,
+        0x6000_0008_1000, 0x6000_0000_2000, 0x1000_0000, 0xFFFF_8000_0000_0000, ~0,
+      ]
+      var ends: [String: Int] = [:]
+      for round in 0..<500 {
+        try world.start(0, .call) { $0.rax = 15; $0.rsp = World.stack - 2048 + 8 }
+        world.map(0x1000_0000, free: 0)
+        let frame = world.frame(1) + 2048
+        for word in stride(from: 0, to: 440, by: 8) {
+          let value = random.next() % 3 == 0 ? random.next() : places[Int(random.next() % UInt64(places.count))]
+          frame.storeBytes(of: value, toByteOffset: word, as: UInt64.self)
+        }
+        if random.next() % 4 != 0 { frame.storeBytes(of: 0x002B_0000_0000_0033, toByteOffset: 192, as: UInt64.self) }
+        if random.next() % 2 != 0 { frame.storeBytes(of: 0, toByteOffset: 232, as: UInt64.self) }
+        if random.next() % 2 != 0 { frame.storeBytes(of: 32768, toByteOffset: 40, as: UInt64.self) }
+        world.sandbox.resume(slot: 0, full: true)
+        // It is led on for a while: faults resolved, pages taken away, interruptions.
+        var events = 0
+        life: while events < 20 {
+          events += 1
+          var event = world.sandbox.wait(until: Sandbox.now() + 1_000_000)
+          if event == .timeout {
+            world.sandbox.interrupt(slot: 0)
+            event = world.next()
+          }
+          ends["\(event)".prefix { $0 != "(" }.description, default: 0] += 1
+          switch event {
+          case .died(0): break life
+          case .fault, .trap, .exception, .interrupted: break
+          default: Issue.record("seed \(seed), round \(round): \(event)")
+          }
+          if random.next() % 2 == 0 { world.sandbox.unmap(slot: 0, address: 0x1000_0000, length: 4096) } else { world.map(0x1000_0000, free: 0) }
+          world.sandbox.resume(slot: 0, full: random.next() % 4 == 0)
+        }
+        world.sandbox.destroy(slot: 0)
+      }
+      try world.start(1, .trap)
+      #expect(world.go(1, full: true) == .trap(slot: 1))
+      #expect(ends["died", default: 0] > 0 && ends["fault", default: 0] > 0, "seed \(seed): \(ends)")
     }
 
     @Test("jumps to any place of the stub with any registers end in an event or in death, and the next process is well", arguments: [

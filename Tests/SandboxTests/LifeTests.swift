@@ -38,6 +38,15 @@ extension SandboxTests {
       #expect(world.sandbox.wait(until: Sandbox.now() + 2_000_000) == .timeout)
     }
 
+    @Test("a process bears the name that it was given, for those who look for it", arguments: ["", "disk", "a name that is far too long"])
+    func name(_ name: String) throws {
+      let world = try World()
+      try world.sandbox.create(slot: 2, name: name)
+      let pid = try #require(world.sandbox.pid(slot: 2))
+      let shown = try String(contentsOfFile: "/proc/\(pid)/comm", encoding: .utf8)
+      #expect(shown == (name.isEmpty ? "linux-stub" : String(name.prefix(15))) + "\n")
+    }
+
     @Test("a new process has nothing of its predecessor's")
     func fresh() throws {
       let world = try World()

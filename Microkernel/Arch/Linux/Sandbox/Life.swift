@@ -4,12 +4,13 @@ import Glibc
 // Birth and death of processes.
 extension Sandbox {
   /// A process for the slot, blocked before its first instruction, with nothing mapped but the stub's area.
-  public func create(slot: Int) throws(SandboxFailure) {
+  /// - name: what `ps` calls it, 15 bytes of it; empty for the stub's name.
+  public func create(slot: Int, name: String = "") throws(SandboxFailure) {
     precondition(bodies[slot].state == .empty, "the slot has a process")
     let page = ordersPage(slot)
     page.storeBytes(of: 0, toByteOffset: Int(ORDERS_COUNT), as: UInt64.self)
     page.storeBytes(of: 0, toByteOffset: Int(ORDERS_INTERRUPT), as: UInt64.self)
-    let pid = try zygote.fork(slot: slot)
+    let pid = try zygote.fork(slot: slot, name: name)
     let handle = linux(LINUX_pidfd_open, Int64(pid))
     guard handle >= 0 else {
       kill(pid, SIGKILL)

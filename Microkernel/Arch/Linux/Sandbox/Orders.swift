@@ -8,8 +8,6 @@ struct Orders {
   private(set) var mapped = 0
 
   static let mapLimit = 20_000
-  /// Up to this many bytes are entered into Linux' page table at once: a system call is cheaper than the faults.
-  static let populateLimit: UInt64 = 64 << 10
 
   init() { list.reserveCapacity(Int(ORDERS_LIMIT)) }
 
@@ -20,7 +18,8 @@ struct Orders {
     cover(address, length)
     mapped += 1
     let protection: UInt64 = 1 | (writable ? 2 : 0) | (executable ? 4 : 0)
-    let flags: UInt64 = 0x11 | (length <= Self.populateLimit ? 0x8000 : 0)  // MAP_SHARED, MAP_FIXED, MAP_POPULATE
+    // MAP_SHARED, MAP_FIXED; MAP_POPULATE costs what it saves.
+    let flags: UInt64 = 0x11
     append(sandbox_order(
       number: UInt64(LINUX_mmap.rawValue), address: address, length: length, protection: protection, flags: flags, offset: frame, reserved: (0, 0)))
     return true

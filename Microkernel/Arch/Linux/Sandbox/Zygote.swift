@@ -37,14 +37,15 @@ final class Zygote {
     socket = ends[0]
     self.listener = listener
     (notified, ordered) = (report.notified, report.ordered)
-    // Linux 6.6 and later can put the process that is answered straight onto our processor; others do without.
-    linux(LINUX_ioctl, Int64(listener), Int64(LINUX_NOTIF_SET_FLAGS), 1)
   }
 
   /// The id of a new process, which will say that it is ready.
-  func fork(slot: Int) throws(SandboxFailure) -> Int32 {
-    var slot = Int64(slot)
-    guard send(socket, &slot, 8, Int32(MSG_NOSIGNAL)) == 8 else {
+  func fork(slot: Int, name: String) throws(SandboxFailure) -> Int32 {
+    var request = sandbox_request()
+    request.slot = Int64(slot)
+    withUnsafeMutableBytes(of: &request.name) { $0.copyBytes(from: name.utf8.prefix($0.count - 1)) }
+    let size = MemoryLayout<sandbox_request>.size
+    guard send(socket, &request, size, Int32(MSG_NOSIGNAL)) == size else {
       throw SandboxFailure("the zygote is gone", -Int64(errno), advice: "it was ended from outside; start again")
     }
     return Int32(truncatingIfNeeded: try Self.receive(socket).report.status)

@@ -59,13 +59,12 @@ typedef struct {
 } linux_filter;
 
 typedef enum {
-  LINUX_SECCOMP_SET_MODE_FILTER = 1, LINUX_SECCOMP_GET_NOTIF_SIZES = 3,
+  LINUX_SECCOMP_SET_MODE_FILTER = 1, 
   LINUX_SECCOMP_NEW_LISTENER = 1 << 3, LINUX_SECCOMP_WAIT_KILLABLE_RECV = 1 << 5,  // the latter since Linux 5.19
   LINUX_ANSWER_CONTINUE = 1,
 } LinuxFlag;
 #define LINUX_NOTIF_RECV 0xC0502100
 #define LINUX_NOTIF_SEND 0xC0182101
-#define LINUX_NOTIF_SET_FLAGS 0x40082104  // since Linux 6.6
 
 // MARK: Signals
 

@@ -90,6 +90,12 @@ typedef struct {
   uint32_t reserved;
 } sandbox_hello;
 
+// To the zygote: a process for a slot, and the name that `ps` shows for it, with a zero at its end.
+typedef struct {
+  int64_t slot;
+  char name[16];
+} sandbox_request;
+
 // From the zygote: at its start with the listener; then for each slot that it was sent.
 typedef struct {
   int64_t status;    // 0, the process id, or a negated errno

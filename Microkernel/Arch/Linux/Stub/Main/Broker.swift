@@ -54,6 +54,7 @@ func report(_ status: Int64, passing descriptor: Int64 = -1) {
 /// Numbers of prctl, prlimit and clone.
 enum Option {
   static var parentDeathSignal: Int64 { 1 }
+  static var name: Int64 { 15 }
   static var noNewPrivileges: Int64 { 38 }
   static var coreFiles: Int64 { 4 }
   static var kill: Int64 { 9 }

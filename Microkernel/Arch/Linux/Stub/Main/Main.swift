@@ -34,21 +34,26 @@ func zygote() -> Never {
   _ = call(LINUX_close, listener)
 
   while true {
-    var slot: Int64 = 0
-    let count = withUnsafeMutablePointer(to: &slot) { call(LINUX_recvfrom, Int64(STUB_SOCKET_FD), address($0), 8) }
+    var request = sandbox_request()
+    let size = Int64(MemoryLayout<sandbox_request>.size)
+    let count = withUnsafeMutablePointer(to: &request) { call(LINUX_recvfrom, Int64(STUB_SOCKET_FD), address($0), size) }
     if count == -4 { continue }  // EINTR
-    guard count == 8 else { exit(.hello) }
+    guard count == size else { exit(.hello) }
     // The broker's child, not ours: it reaps, and it is told of the death.
     let child = call(LINUX_clone, Option.cloneParent)
-    if child == 0 { body(slot, hello) }
+    if child == 0 { body(request, hello) }
     report(child)
   }
 }
 
 /// A new process, from its first instruction to the broker's first order.
-private func body(_ slot: Int64, _ hello: Hello) -> Never {
+private func body(_ request: sandbox_request, _ hello: Hello) -> Never {
   guard isChild(of: hello.broker) else { exit(.parent) }
-  let place = slot * Int64(SLOT_SIZE)
+  if request.name.0 != 0 {
+    var name = request.name
+    withUnsafePointer(to: &name) { _ = call(LINUX_prctl, Option.name, address($0)) }
+  }
+  let place = request.slot * Int64(SLOT_SIZE)
   check(call(LINUX_mmap, Int64(STUB_CONTEXT), 4096, 3, 0x11, Int64(STUB_CONTEXTS_FD), place), .memory)
   check(call(LINUX_mmap, Int64(STUB_ORDERS), 4096, 1, 0x11, Int64(STUB_CONTEXTS_FD), place + 4096), .memory)
   _ = call(LINUX_close, Int64(STUB_CONTEXTS_FD))
