@@ -21,8 +21,9 @@ public final class Sandbox {
   /// The process that was resumed last: most likely the next to speak.
   var running = 0
   var events: [Event] = []
-  /// When a process that does not heed an interruption is ended.
-  var patience = UInt64.max
+  /// When we look again at a process that does not heed an interruption, and how often still before it is ended: several
+  /// times, so that a machine that was suspended ends nobody.
+  var patience = UInt64.max, chances = 0
   let floatingMask: UInt32
   private let processors: Processors?
   private var isOpen = true
@@ -140,7 +141,8 @@ public final class Sandbox {
   public func interrupt(slot: Int) {
     guard bodies[slot].state == .running, !bodies[slot].interrupting else { return }
     bodies[slot].interrupting = true
-    patience = Self.now() + patienceLimit
+    chances = 16
+    patience = Self.now() + patienceLimit / 16
     // Orders first: an interruption between two of them would have to finish the list.
     if !bodies[slot].owes { signal(slot) }
   }

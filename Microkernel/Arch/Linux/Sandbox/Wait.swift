@@ -12,8 +12,9 @@ extension Sandbox {
       if gather(until: min(deadline, patience)) { continue }
       let now = Self.now()
       if now >= patience {
-        patience = .max
-        for slot in 0..<slots where bodies[slot].interrupting { condemn(slot) }
+        chances -= 1
+        patience = chances > 0 ? now + patienceLimit / 16 : .max
+        if chances == 0 { for slot in 0..<slots where bodies[slot].interrupting { condemn(slot) } }
       } else if now >= deadline {
         return .timeout
       }
