@@ -36,8 +36,7 @@ public struct Core<M: Machine & ~Copyable>: ~Copyable {
   var timerCount = 0
   /// What the machine's timer is set to; it may be earlier than needed.
   var armed = UInt64.max
-  /// When `current` was switched to, and when its quantum ends.
-  var switchedAt: UInt64 = 0
+  /// When the quantum of `current` ends; a fast path hands the rest of it on.
   var sliceEnd: UInt64 = 0
 
   var freeThreads = ThreadQueue<M.Context>()
@@ -74,7 +73,7 @@ public struct Core<M: Machine & ~Copyable>: ~Copyable {
     frameBuffer = room.next
     for slot in 0..<limits.threads {
       let thread = threads + slot
-      thread.initialize(to: Thread(endpoint: Endpoint(slot: slot, generation: 0)))
+      thread.initialize(to: Thread(endpoint: Endpoint(slot: slot, generation: 0), extendedState: self.machine.extendedState(slot: slot)))
       (events + slot).initialize(to: Envelope())
       if slot >= Endpoint.serviceSlots { freeThreads.append(thread) }
     }

@@ -13,6 +13,18 @@ extension Core where M: ~Copyable {
     schedule()
   }
 
+  /// `thread` runs: the machine's fast path has switched to it.
+  @inline(__always)
+  public mutating func adopt(_ thread: ThreadPointer?) { current = thread }
+
+  /// What a machine's fast path needs of ours: the thread table, the highest bits of a slot that are one, and where the mask
+  /// of priorities that are ready is. For as long as the core stays where it is.
+  public mutating func fastPathTables() -> (threads: ThreadPointer, slots: Int, ready: UnsafePointer<UInt32>) {
+    var slots = 1
+    while slots * 2 <= limits.threads { slots *= 2 }
+    return withUnsafePointer(to: &readyMask) { (threads, slots - 1, $0) }
+  }
+
   /// `current` has executed the trap instruction; its registers are in its context. Inlined: entry code has one
   /// function that calls it.
   @inline(__always)

@@ -17,7 +17,7 @@ extension Core where M: ~Copyable {
       if let broken = brokenState(thread) { return broken }
       if let broken = brokenQueue(thread.pointee.callers, { $0.pointee.state == .sending && $0.pointee.peer == thread }) { return broken }
       if let broken = brokenQueue(thread.pointee.waiters, {
-        ($0.pointee.state == .waiting || $0.pointee.state == .receiving) && $0.pointee.peer == thread
+        $0.pointee.state == .receiving && $0.pointee.peer == thread
       }) { return broken }
       if thread.pointee.notifications & 1 != 0, thread.pointee.events == 0 { return "a kernel notification says nothing" }
       if thread.pointee.notifications & 1 == 0, thread.pointee.events != 0 { return "a kernel event is not announced" }
@@ -44,13 +44,16 @@ extension Core where M: ~Copyable {
       guard let peer = thread.pointee.peer else { return "a sender sends to nobody" }
       queue = peer.pointee.callers
     case .waiting:
-      guard let peer = thread.pointee.peer else { return "a caller waits for nobody" }
+      guard let peer = thread.pointee.peer, peer.pointee.isAlive else { return "a caller waits for nobody" }
       if thread.pointee.purpose == .send { return "a plain sender waits for an answer" }
-      queue = peer.pointee.waiters
+      if (thread.pointee.shortcut == .asked) != (thread.pointee.purpose == .request) { return "a caller's shortcut is wrong" }
+      return thread == current ? "current waits" : nil
     case .receiving:
       if thread.pointee.source == .any, thread.pointee.inbox.first != nil || thread.pointee.notifications != 0 || !thread.pointee.callers.isEmpty {
         return "a receiver does not see its messages"
       }
+      let isOpen = thread.pointee.source == .any && thread.pointee.deadline == 0
+      if (thread.pointee.shortcut == .open) != isOpen { return "a receiver's shortcut is wrong" }
       guard let peer = thread.pointee.peer else { return nil }
       if peer.pointee.endpoint != thread.pointee.source { return "a receiver waits for the wrong thread" }
       queue = peer.pointee.waiters

@@ -8,12 +8,12 @@ extension Core where M: ~Copyable {
     _ thread: ThreadPointer, root: UInt64, space: UInt32, context: M.Context, supervisor: Endpoint, priority: UInt8
   ) {
     if thread.pointee.endpoint.slot >= Endpoint.serviceSlots { freeThreads.remove(thread) }
-    var record = Thread<M.Context>(endpoint: thread.pointee.endpoint)
+    var record = Thread<M.Context>(endpoint: thread.pointee.endpoint, extendedState: thread.pointee.extendedState)
     record.context = context
     record.root = root
     record.space = space
     record.supervisor = supervisor
-    record.priority = priority
+    record.setPriority(priority)
     record.state = .runnable
     if !record.endpoint.isService {
       record.privileges = .user
@@ -33,7 +33,7 @@ extension Core where M: ~Copyable {
     case .free: return
     case .runnable: if thread.pointee.canRun, thread != current { dequeue(thread) }
     case .sending: thread.pointee.peer?.pointee.callers.remove(thread)
-    case .waiting: thread.pointee.peer?.pointee.waiters.remove(thread)
+    case .waiting: break
     case .receiving: stopReceiving(thread)
     }
     thread.pointee.state = .runnable
@@ -74,27 +74,27 @@ extension Core where M: ~Copyable {
     machine.ended(slot: thread.pointee.slot)
     while let envelope = thread.pointee.inbox.first { discard(envelope) }
     let endpoint = thread.pointee.endpoint
-    let free = Thread<M.Context>(endpoint: endpoint.isService ? endpoint : endpoint.successor)
+    let free = Thread<M.Context>(endpoint: endpoint.isService ? endpoint : endpoint.successor, extendedState: thread.pointee.extendedState)
     // From here on nobody can find it, so that no woken thread's signal can reach it either.
     thread.pointee.state = .free
     while let caller = thread.pointee.callers.first {
       thread.pointee.callers.remove(caller)
       bereave(caller, of: endpoint)
     }
-    while let waiter = thread.pointee.waiters.first {
-      if waiter.pointee.state == .receiving {
-        endReceive(waiter, .deadEndpoint)
-      } else {
-        thread.pointee.waiters.remove(waiter)
-        bereave(waiter, of: endpoint)
-      }
-    }
+    while let waiter = thread.pointee.waiters.first { endReceive(waiter, .deadEndpoint) }
+    // Only services are asked.
     if endpoint.isService {
+      for slot in 1..<limits.threads where isAsker(threads + slot, of: thread) { bereave(threads + slot, of: endpoint) }
       for slot in 1..<Endpoint.serviceSlots { threads[slot].notifications &= ~(1 << UInt64(endpoint.slot)) }
     }
     thread.pointee = free
     if !endpoint.isService { freeThreads.append(thread) }
     threadCount -= 1
+  }
+
+  /// Whether it waits for an answer of `thread`.
+  private func isAsker(_ asker: ThreadPointer, of thread: ThreadPointer) -> Bool {
+    asker.pointee.state == .waiting && asker.pointee.peer == thread
   }
 
   private mutating func bereave(_ thread: ThreadPointer, of peer: Endpoint) {
@@ -114,15 +114,11 @@ extension Core where M: ~Copyable {
     thread.pointee.holds = .stopped
     traceEvent(TraceRecord.Kind.restarted, from: .kernel, to: thread.pointee.endpoint)
     machine.resetExtendedState(slot: thread.pointee.slot)
-    // From the last to the first, each in front of the queue. Some wait for a message from it and go on waiting.
-    var next = thread.pointee.waiters.last
-    var blame: UInt8 = fault ? Suspicion.heardLast : 0
-    while let caller = next {
-      next = caller.pointee.previous
-      guard caller.pointee.state == .waiting else { continue }
-      thread.pointee.waiters.remove(caller)
-      caller.pointee.suspicion += blame
-      blame = min(blame, Suspicion.heard)
+    // From the last slot to the first, each in front of the queue.
+    for slot in 1..<limits.threads {
+      let caller = threads + (limits.threads - slot)
+      guard isAsker(caller, of: thread) else { continue }
+      if fault { caller.pointee.suspicion += caller == thread.pointee.heard ? Suspicion.heardLast : Suspicion.heard }
       if caller.pointee.suspicion >= Suspicion.limit {
         var answer = Message(error: .ioError)
         answer.source = thread.pointee.endpoint

@@ -44,6 +44,11 @@ public protocol Machine: ~Copyable {
 
   /// Nanoseconds since boot.
   var now: UInt64 { get }
+  /// The same in what is cheapest to read, and a number of them in nanoseconds: for processor times.
+  var ticks: UInt64 { get }
+  func nanoseconds(ticks: UInt64) -> UInt64
+  /// Traps that the machine's own fast path has served.
+  var fastCalls: UInt64 { get }
   /// One timer: `Core.timer()` is called at or after `deadline`; `UInt64.max` switches it off.
   mutating func setTimer(_ deadline: UInt64)
 
@@ -57,6 +62,8 @@ public protocol Machine: ~Copyable {
 
   /// FPU state, which the machine keeps per slot: made new, or copied by fork.
   mutating func resetExtendedState(slot: Int)
+  /// Where it is; 0 if that is nobody's business.
+  func extendedState(slot: Int) -> UInt64
   mutating func copyExtendedState(from: Int, to: Int)
   /// The FPU's part of a signal frame, right after `enterSignal`, and after a `leaveSignal` that was not refused:
   /// a handler computes with the same registers as the code that it interrupts. Any bytes are acceptable.
@@ -84,7 +91,13 @@ extension Machine where Self: ~Copyable {
   @inlinable @inline(__always)
   public func native(slot: Int, address: UInt64) -> UInt64? { nil }
 
+  // A machine without a fast path of its own.
+  public var ticks: UInt64 { now }
+  public func nanoseconds(ticks: UInt64) -> UInt64 { ticks }
+  public var fastCalls: UInt64 { 0 }
+
   // A machine without an FPU.
+  public func extendedState(slot: Int) -> UInt64 { 0 }
   public mutating func saveExtendedState(slot: Int, signalFrame: UnsafeMutableRawPointer) {}
   public mutating func restoreExtendedState(slot: Int, signalFrame: UnsafeRawPointer) {}
 }

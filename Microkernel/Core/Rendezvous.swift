@@ -82,6 +82,7 @@ extension Core where M: ~Copyable {
     }
     me.pointee.source = source
     me.pointee.state = .receiving
+    me.pointee.shortcut = source == .any && deadline == 0 ? .open : .none
     me.pointee.peer = peer
     if let peer { peer.pointee.waiters.append(me) }
     if deadline != 0 {
@@ -131,8 +132,8 @@ extension Core where M: ~Copyable {
     }
     if caller.pointee.deliveries < UInt8.max { caller.pointee.deliveries += 1 }
     caller.pointee.state = .waiting
+    caller.pointee.shortcut = caller.pointee.purpose == .request ? .asked : .none
     caller.pointee.peer = receiver
-    receiver.pointee.waiters.append(caller)
   }
 
   /// The message as its receiver gets it: whatever the sender wrote there, the source is who it is.
@@ -145,7 +146,6 @@ extension Core where M: ~Copyable {
   mutating func reply(_ me: ThreadPointer) throws(Errno) {
     guard let caller = lookup(me.pointee.context.destination) else { throw .deadEndpoint }
     guard caller.pointee.state == .waiting, caller.pointee.peer == me else { throw .notReady }
-    me.pointee.waiters.remove(caller)
     let message = me.pointee.context.message
     if caller.pointee.purpose == .request {
       caller.pointee.context.message = stamped(message, me)

@@ -83,12 +83,12 @@ extension Core where M: ~Copyable {
 
   /// Switches, and charges the time since the last switch to who had it.
   mutating func run(_ next: ThreadPointer?) {
-    let now = machine.now
-    if let last = current { last.pointee.time &+= now &- switchedAt }
-    switchedAt = now
+    let ticks = machine.ticks
+    if let last = current { last.pointee.time &+= ticks }
     current = next
     guard let next else { return }
-    sliceEnd = now &+ next.pointee.quantum
+    next.pointee.time &-= ticks
+    sliceEnd = machine.now &+ next.pointee.quantum
     next.pointee.quantum = Quantum.length
   }
 

@@ -5,47 +5,63 @@ import Protocols
 /// `context`, which therefore comes first; nothing else here is the machine's business but `root`.
 ///
 /// A thread hangs in at most one queue at a time: a ready queue, the free list, or one of the two queues of the peer that
-/// it waits for (`callers`: has not been heard yet; `waiters`: waits for an answer, or for a message from just this peer).
-/// So when a peer dies, all who wait for it are found without looking at anybody else.
+/// it waits for (`callers`: has not been heard yet; `waiters`: waits for a message from just this peer). Who waits for
+/// an answer hangs in none: that is the fast path's saving, and when a service dies all threads are looked at.
 public struct Thread<Context: ThreadContext>: BitwiseCopyable {
   public typealias Pointer = UnsafeMutablePointer<Thread<Context>>
 
   public var context: Context
+
+  // From here to `messages`: what a fast path in assembly reads and writes. Its offsets are in the machine's layout, and a
+  // test of the machine's compares.
+
   /// Physical address of the top page table.
   public internal(set) var root: UInt64 = 0
+  /// Always 0: with `endpoint` behind it these are the eight bytes that mark a message's source in its header.
+  let zero: UInt32 = 0
   /// Slot and generation; also kept while the slot is free, for the next life.
   public internal(set) var endpoint: Endpoint
-  /// VM's name of the space.
-  public internal(set) var space: UInt32 = 0
-
   var state = ThreadState.free
   var holds = Hold.none
+  /// `signal` waits for the end of the call that it is in.
+  var hasSignal = false
+  /// What makes `state` one that a fast path can deal with, so that one comparison of four bytes tells.
+  var shortcut = Shortcut.none
   /// Why it waits, if it is `sending` or `waiting`.
   var purpose = Purpose.request
-  /// 0 (highest) ... 7.
-  var priority: UInt8 = 7
   /// How often its present request was handed to a server.
   var deliveries: UInt8 = 0
   /// How much speaks for it that servers died of this request: see `Suspicion`.
   var suspicion: UInt8 = 0
   /// Its trap is to be done again when it runs next: the page that was missing is there.
   var rerun = false
-  /// `signal` waits for the end of the call that it is in.
-  var hasSignal = false
   /// Counts its requests, so that a grant of caller memory ends with the request it was made for.
   var serial: UInt32 = 0
-
+  /// Bit n: priority n is at least as important as its own.
+  private(set) var urgent: UInt32 = 0xFF
   /// Whom it waits for in `sending`, `waiting`, and in `receiving` if only one will do.
   var peer: Pointer?
+  /// Processor time in the machine's ticks; while it runs, less the ticks at which it was switched to.
+  var time: UInt64 = 0
+  /// Messages that others have taken from us.
+  var messages: UInt64 = 0
+  /// Bit n: service slot n has notified us; bit 0: the kernel, and `events` says of what.
+  var notifications: UInt64 = 0
+  /// In `receiving`: from whom.
+  var source = Endpoint.none
+  /// 0 (highest) ... 7.
+  private(set) var priority: UInt8 = 7
+  /// Where the machine keeps what is not in `context`: FPU registers. The slot's for ever.
+  public let extendedState: UInt64
+  /// Whose request it has heard last.
+  var heard: Pointer?
+  /// VM's name of the space.
+  public internal(set) var space: UInt32 = 0
   var next: Pointer?
   var previous: Pointer?
   var callers = ThreadQueue<Context>()
   var waiters = ThreadQueue<Context>()
 
-  /// In `receiving`: from whom.
-  var source = Endpoint.none
-  /// Bit n: service slot n has notified us; bit 0: the kernel, and `events` says of what.
-  var notifications: UInt64 = 0
   var events: UInt64 = 0
   /// Asynchronous messages for us.
   var inbox = EnvelopeQueue<Context>()
@@ -69,18 +85,19 @@ public struct Thread<Context: ThreadContext>: BitwiseCopyable {
   var copied: UInt64 = 0
   /// What is left of its quantum when somebody more important ran instead.
   var quantum: UInt64 = Quantum.length
-  /// Processor time in nanoseconds, up to the last switch.
-  var time: UInt64 = 0
-  /// Messages that others have taken from us.
-  var messages: UInt64 = 0
-
   /// The request to VM for a missing page.
   var fault = Message()
   var signal = PendingSignal()
 
-  init(endpoint: Endpoint) {
+  init(endpoint: Endpoint, extendedState: UInt64) {
     self.endpoint = endpoint
+    self.extendedState = extendedState
     context = Context(entry: 0, stack: 0)
+  }
+
+  mutating func setPriority(_ priority: UInt8) {
+    self.priority = priority
+    urgent = 2 &<< UInt32(priority) &- 1
   }
 
   var slot: Int { endpoint.slot }
@@ -95,8 +112,17 @@ enum ThreadState: BitwiseCopyable {
   case sending
   /// For a message from `source`; in `waiters` of `peer` if that is one thread.
   case receiving
-  /// For the answer to what `peer` has received; in its `waiters`.
+  /// For the answer to what `peer` has received; in no queue.
   case waiting
+}
+
+/// What a fast path need not look up, kept right wherever `state` becomes `receiving` or `waiting`.
+enum Shortcut: BitwiseCopyable {
+  case none
+  /// `receiving` from anybody, without a deadline.
+  case open
+  /// `waiting` for the answer to a request of its own.
+  case asked
 }
 
 /// What a thread that waits has sent. The message of `send` and `request` is still in its registers, which is how

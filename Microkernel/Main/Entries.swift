@@ -6,23 +6,27 @@ import X86State
 // What the entry code (`Arch/X86_64/Entry/entry.S`) calls, with interrupts off, on the empty kernel stack. Each asks
 // the core what to do and then leaves for whatever thread the core has chosen.
 
+/// The core, told who runs: the fast path has switched without it.
 @inline(__always)
-private func kernel() -> UnsafeMutablePointer<Core<X86Machine>> {
-  x86_this_cpu().pointee.core.assumingMemoryBound(to: Core<X86Machine>.self)
+private func enter() -> UnsafeMutablePointer<Core<X86Machine>> {
+  let cpu = x86_this_cpu()
+  let kernel = cpu.pointee.core.assumingMemoryBound(to: Core<X86Machine>.self)
+  kernel.pointee.adopt(UnsafeMutableRawPointer(cpu.pointee.current)?.assumingMemoryBound(to: Thread<X86Context>.self))
+  return kernel
 }
 
-/// The trap instruction.
+/// The trap instruction, when the fast path does not cover it.
 @c(kernel_call)
 func kernelCall() -> Never {
-  let kernel = kernel()
+  let kernel = enter()
   kernel.pointee.trap()
   kernel.pointee.machine.resume(kernel.pointee.current)
 }
 
-/// The trap instruction, where messages are recorded.
-@c(kernel_call_traced)
-func kernelCallTraced() -> Never {
-  let kernel = kernel()
+/// The trap instruction, where messages are recorded or the fast path is off.
+@c(kernel_call_slow)
+func kernelCallSlow() -> Never {
+  let kernel = enter()
   kernel.pointee.tracedTrap()
   kernel.pointee.machine.resume(kernel.pointee.current)
 }
@@ -30,7 +34,7 @@ func kernelCallTraced() -> Never {
 /// Everything that comes through the IDT from ring 3, the trap instruction `int 0x80` among it.
 @c(kernel_trap)
 func kernelTrap(_ frame: UnsafePointer<apus_context>) -> Never {
-  let kernel = kernel()
+  let kernel = enter()
   let vector = frame.pointee.entry
   switch vector {
   case UInt64(VECTOR_CALL): kernelCall()
@@ -46,7 +50,7 @@ func kernelTrap(_ frame: UnsafePointer<apus_context>) -> Never {
 /// An interrupt while there was nothing to run.
 @c(kernel_idle_interrupt)
 func kernelIdleInterrupt(_ vector: UInt64) -> Never {
-  let kernel = kernel()
+  let kernel = enter()
   interrupt(kernel, vector)
   kernel.pointee.machine.resume(kernel.pointee.current)
 }
@@ -64,7 +68,7 @@ private func interrupt(_ kernel: UnsafeMutablePointer<Core<X86Machine>>, _ vecto
   case UInt64(VECTOR_TIMER):
     kernel.pointee.machine.acknowledgeTimer()
     kernel.pointee.timer()
-  case UInt64(VECTOR_CALL_TRACED): kernel.pointee.tracedTrap()
+  case UInt64(VECTOR_CALL_SLOW): kernel.pointee.tracedTrap()
   default: break  // the APIC's spurious vector wants no answer; nothing else is ever sent
   }
 }

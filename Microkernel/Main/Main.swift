@@ -49,8 +49,9 @@ func kernelMain(_ loader: UInt32, _ information: UInt32) -> Never {
     kernel.pointee.machine.trace = console
     Panic.use(trace: console)
     kernel.pointee.startTrace(trace.what)
-    Processor.traceCalls(idt: interruptTable)
   }
+  if !trace.isOff || report.hasWord("fastpath=off") { Processor.takeSlowPath(idt: interruptTable) }
+  kernel.pointee.machine.useFastPath(of: kernel)
 
   let top = Frames.zeroed(&boot.free.pointee)
   kernel.pointee.machine.prepareRoot(top)

@@ -122,7 +122,7 @@ import Testing
       let vital = thread.pointee.slot <= 2 && type == Kernel.Number.exit.rawValue
       if context.rax == 0, vital { context.message.type = 0 }
       // Answers are to somebody who waits, if there is one.
-      if context.rax == 4 || context.rax == 7, let waiter = thread.pointee.waiters.first, random.next() % 4 > 0 {
+      if context.rax == 4 || context.rax == 7, let waiter = world.asker(of: thread.pointee.endpoint), random.next() % 4 > 0 {
         context.rdi = UInt64(waiter.pointee.endpoint.raw)
         if waiter.pointee.purpose != .request, random.next() % 4 > 0 { context.message.type = 0 }
       }

@@ -39,6 +39,10 @@ final class World {
 
   func pointer(_ endpoint: Endpoint) -> Pointer { core.lookup(endpoint)! }
   subscript(_ endpoint: Endpoint) -> Thread<SimulatedContext> { pointer(endpoint).pointee }
+  /// The first thread that waits for an answer of `endpoint`.
+  func asker(of endpoint: Endpoint) -> Pointer? {
+    (1..<core.limits.threads).lazy.map { self.core.threads + $0 }.first { $0.pointee.state == .waiting && $0.pointee.peer == self.pointer(endpoint) }
+  }
   func root(_ endpoint: Endpoint) -> UInt64 { self[endpoint].root }
 
   /// A thread that runs, made by VM. Its space has the number of its slot.

@@ -8,7 +8,8 @@ extension Core where M: ~Copyable {
     let thread = threads + Int(call.slot)
     guard thread.pointee.isAlive else { throw .noSuchProcess }
     var time = thread.pointee.time
-    if thread == current { time &+= machine.now &- switchedAt }
+    if thread == current { time &+= machine.ticks }
+    time = machine.nanoseconds(ticks: time)
     return Kernel.ThreadInfo.Reply(
       thread: thread.pointee.endpoint, state: publicState(thread), peer: peerName(thread),
       priority: UInt32(thread.pointee.priority), time: time, messages: thread.pointee.messages,
@@ -46,7 +47,7 @@ extension Core where M: ~Copyable {
   public mutating func statistics() -> Kernel.Statistics.Reply {
     Kernel.Statistics.Reply(
       threads: threadCount, threadLimit: UInt32(limits.threads), grants: grantCount, grantLimit: UInt32(limits.grants),
-      asynchronous: envelopeCount, asynchronousLimit: UInt32(limits.envelopes), fastPath: fastPath, slowPath: slowPath,
+      asynchronous: envelopeCount, asynchronousLimit: UInt32(limits.envelopes), fastPath: fastPath &+ machine.fastCalls, slowPath: slowPath,
       faults: faults, interrupts: interrupts)
   }
 }

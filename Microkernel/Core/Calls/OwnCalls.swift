@@ -11,7 +11,7 @@ extension Core where M: ~Copyable {
 
   mutating func clock(_ me: ThreadPointer) -> Kernel.Clock.Reply {
     let now = machine.now
-    return Kernel.Clock.Reply(now: now, threadTime: me.pointee.time &+ (now &- switchedAt))
+    return Kernel.Clock.Reply(now: now, threadTime: machine.nanoseconds(ticks: me.pointee.time &+ machine.ticks))
   }
 
   mutating func setAlarm(_ call: Kernel.Alarm, _ me: ThreadPointer) -> Done {

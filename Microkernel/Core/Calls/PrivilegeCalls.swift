@@ -9,7 +9,7 @@ extension Core where M: ~Copyable {
     guard call.priority < UInt32(Self.priorities) else { throw .invalidArgument }
     let queued = thread.pointee.canRun && thread != current
     if queued { dequeue(thread) }
-    thread.pointee.priority = UInt8(call.priority)
+    thread.pointee.setPriority(UInt8(call.priority))
     thread.pointee.privileges = call.privileges
     if queued { enqueue(thread) }
     // A line that it may not have any more.

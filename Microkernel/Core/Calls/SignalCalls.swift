@@ -53,7 +53,6 @@ extension Core where M: ~Copyable {
     transfer(thread, call.frame, write: false)
     guard let mask = thread.pointee.context.leaveSignal(frameBuffer) else { throw .invalidArgument }
     machine.restoreExtendedState(slot: thread.pointee.slot, signalFrame: frameBuffer)
-    me.pointee.waiters.remove(thread)
     wake(thread)
     return .reply(Kernel.SignalReturn.Reply(mask: mask))
   }

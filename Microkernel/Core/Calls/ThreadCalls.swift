@@ -41,8 +41,8 @@ extension Core where M: ~Copyable {
     child.pointee.deliveries = parent.pointee.deliveries
     child.pointee.suspicion = parent.pointee.suspicion
     child.pointee.state = .waiting
+    child.pointee.shortcut = .asked
     child.pointee.peer = server
-    server.pointee.waiters.append(child)
     machine.copyExtendedState(from: parent.pointee.slot, to: child.pointee.slot)
     return Kernel.ThreadReply(thread: child.pointee.endpoint)
   }

@@ -10,10 +10,8 @@
 // MARK: SYSCALL
 
 // rcx = return address, r11 = flags, both lost to the caller by contract, as rsi and rdx are (IPC/Message/Trap.swift).
-.macro SYSCALL_TO function
-    swapgs
-    mov %rsp, %gs:CPU_SCRATCH
-    mov %gs:CPU_CURRENT, %rsp
+// `fastpath.S` comes first and goes on here with what it does not do itself: rsp is the record, the user's is in CPU_SCRATCH.
+.macro SAVED_TO function
     mov %rbx, CONTEXT_RBX(%rsp)
     mov %r12, CONTEXT_R12(%rsp)
     mov %r13, CONTEXT_R13(%rsp)
@@ -39,16 +37,19 @@
 .endm
 
     .section .text.entry_syscall, "ax", @progbits
-    .globl entry_syscall
+    .globl entry_syscall_saved
     .balign 16
-entry_syscall:
-    SYSCALL_TO kernel_call
+entry_syscall_saved:
+    SAVED_TO kernel_call
 
-    .section .text.entry_syscall_traced, "ax", @progbits
-    .globl entry_syscall_traced
+    .section .text.entry_syscall_slow, "ax", @progbits
+    .globl entry_syscall_slow
     .balign 16
-entry_syscall_traced:                   // in its place where messages are recorded
-    SYSCALL_TO kernel_call_traced
+entry_syscall_slow:                     // in its place where messages are recorded, or the fast path is off
+    swapgs
+    mov %rsp, %gs:CPU_SCRATCH
+    mov %gs:CPU_CURRENT, %rsp
+    SAVED_TO kernel_call_slow
 
     .section .text.entry_syscall, "ax", @progbits
 

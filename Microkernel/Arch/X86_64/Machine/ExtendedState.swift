@@ -11,7 +11,7 @@ enum ExtendedState {
 
   static func start(_ cpu: UnsafeMutablePointer<apus_cpu>, states: UInt64) {
     cpu.pointee.fpu_states = Frames.pointer(states).assumingMemoryBound(to: UInt8.self)
-    cpu.pointee.fpu_slot = -1
+    cpu.pointee.fpu = nil
     x86_fninit()
     let scratch = UnsafeMutableRawPointer(cpu.pointee.fpu_states)
     x86_fxsave(scratch)
@@ -23,22 +23,22 @@ enum ExtendedState {
     UnsafeMutableRawPointer(cpu.pointee.fpu_states + slot &* size)
   }
 
-  /// Makes the registers those of `slot`.
+  /// Makes the registers those of the slot with this area.
   @inline(__always)
-  static func load(_ cpu: UnsafeMutablePointer<apus_cpu>, _ slot: Int) {
-    let owner = Int(cpu.pointee.fpu_slot)
-    if owner == slot { return }
-    if owner >= 0 { x86_fxsave(area(cpu, owner)) }
-    x86_fxrstor(area(cpu, slot))
-    cpu.pointee.fpu_slot = Int64(slot)
+  static func load(_ cpu: UnsafeMutablePointer<apus_cpu>, _ address: UInt64) {
+    let area = UnsafeMutablePointer<UInt8>(bitPattern: UInt(address)).unsafelyUnwrapped
+    if cpu.pointee.fpu == area { return }
+    if let owner = cpu.pointee.fpu { x86_fxsave(owner) }
+    x86_fxrstor(area)
+    cpu.pointee.fpu = area
   }
 
   /// Memory becomes what counts for `slot`; the registers are nobody's if they were its, and `resume` must look again
   /// even if the same thread goes on.
   private static func drop(_ cpu: UnsafeMutablePointer<apus_cpu>, _ slot: Int, save: Bool) {
-    guard cpu.pointee.fpu_slot == Int64(slot) else { return }
-    if save { x86_fxsave(area(cpu, slot)) }
-    cpu.pointee.fpu_slot = -1
+    guard let owner = cpu.pointee.fpu, UnsafeMutableRawPointer(owner) == area(cpu, slot) else { return }
+    if save { x86_fxsave(owner) }
+    cpu.pointee.fpu = nil
     cpu.pointee.current = nil
   }
 

@@ -10,7 +10,7 @@ import PhysicalMemory
 public enum Processor {
   /// One page: the CPU struct, its TSS and its GDT.
   private enum Layout {
-    static var tss: Int { 256 }
+    static var tss: Int { Int(CPU_TSS) }
     static var gdt: Int { 512 }
   }
 
@@ -62,12 +62,12 @@ public enum Processor {
     return cpu
   }
 
-  /// Sends both ways into the kernel by the entries that see every message.
+  /// Sends both ways into the kernel by the entries that know no fast path, and so see every message.
   /// - Parameter idt: as `start` got it.
-  public static func traceCalls(idt: UInt64) {
-    x86_write_msr(Register.lstar, address_of_entry_syscall_traced())
+  public static func takeSlowPath(idt: UInt64) {
+    x86_write_msr(Register.lstar, address_of_entry_syscall_slow())
     let gates = Frames.pointer(idt).assumingMemoryBound(to: UInt64.self)
-    Gate.redirectCalls(gates, stubs: address_of_entry_vectors(), to: Int(VECTOR_CALL_TRACED))
+    Gate.redirectCalls(gates, stubs: address_of_entry_vectors(), to: Int(VECTOR_CALL_SLOW))
   }
 
   /// Whether programs can enter by SYSCALL. Every 64-bit processor can; CPUID says so all the same.

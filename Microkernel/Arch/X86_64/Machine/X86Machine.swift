@@ -66,6 +66,9 @@ public struct X86Machine: Machine, ~Copyable {
 
   @inline(__always)
   public var now: UInt64 { scale.nanoseconds(x86_timestamp()) }
+  @inline(__always)
+  public var ticks: UInt64 { x86_timestamp() }
+  public func nanoseconds(ticks: UInt64) -> UInt64 { scale.nanoseconds(ticks) }
 
   public mutating func setTimer(_ deadline: UInt64) {
     if deadline == .max {
@@ -99,6 +102,7 @@ public struct X86Machine: Machine, ~Copyable {
 
   // MARK: FPU
 
+  public func extendedState(slot: Int) -> UInt64 { UInt64(UInt(bitPattern: ExtendedState.area(cpu, slot))) }
   public mutating func resetExtendedState(slot: Int) { ExtendedState.reset(cpu, slot) }
   public mutating func copyExtendedState(from: Int, to: Int) { ExtendedState.copy(cpu, from: from, to: to) }
   public mutating func saveExtendedState(slot: Int, signalFrame: UnsafeMutableRawPointer) { ExtendedState.save(cpu, slot, to: signalFrame) }
@@ -122,6 +126,16 @@ public struct X86Machine: Machine, ~Copyable {
 }
 
 extension X86Machine {
+  public var fastCalls: UInt64 { cpu.pointee.fast_calls }
+
+  /// Gives the fast path in assembly the tables of the core, which must stay where it is.
+  public func useFastPath(of core: UnsafeMutablePointer<Core<X86Machine>>) {
+    let tables = core.pointee.fastPathTables()
+    cpu.pointee.threads = UnsafeMutableRawPointer(tables.threads)
+    cpu.pointee.slots = UInt64(tables.slots)
+    cpu.pointee.ready = tables.ready
+  }
+
   /// An interrupt of a device: its line, or nil if there is nothing to it.
   public func line(vector: UInt64) -> Int? {
     let line = Int(vector &- UInt64(VECTOR_LINES))
@@ -143,7 +157,7 @@ extension X86Machine {
     if cpu.pointee.current != context {
       cpu.pointee.current = context
       cpu.pointee.tss.pointee.rsp.0 = UInt64(UInt(bitPattern: context + 1))
-      ExtendedState.load(cpu, thread.pointee.endpoint.slot)
+      ExtendedState.load(cpu, thread.pointee.extendedState)
     }
     if cpu.pointee.root != thread.pointee.root { load(thread.pointee.root) }
     entry_resume(context)

@@ -36,12 +36,17 @@ typedef struct {
   uint64_t scratch;        // the user's rsp for the first instructions of SYSCALL
   uint64_t root;           // what CR3 holds
   uint64_t kernel_root;    // top table without a user half, for idle
-  int64_t fpu_slot;        // whose state is in the FPU registers; -1: nobody's
+  uint8_t *_Nullable fpu;  // whose state is in the FPU registers: its place in memory; null: nobody's
   uint8_t *fpu_states;  // 512 bytes a thread slot
   uint64_t fpu_mxcsr_mask; // bits of MXCSR that this CPU has
   apus_tss *tss;
   void *self;     // this very struct
   void *core;     // the kernel core that runs here
+  // For the fast path: the thread table, a mask for slots, the mask of priorities that are ready, a count.
+  void *_Nullable threads;
+  uint64_t slots;
+  const uint32_t *_Nullable ready;
+  uint64_t fast_calls;
 } apus_cpu;
 
 #define APUS_AT(type, field, offset) _Static_assert(offsetof(type, field) == offset, #field)
@@ -71,7 +76,15 @@ _Static_assert(sizeof(apus_context) == CONTEXT_SIZE && CONTEXT_SIZE % 16 == 0, "
 APUS_AT(apus_cpu, current, CPU_CURRENT);
 APUS_AT(apus_cpu, stack, CPU_STACK);
 APUS_AT(apus_cpu, scratch, CPU_SCRATCH);
+APUS_AT(apus_cpu, root, CPU_ROOT);
+APUS_AT(apus_cpu, fpu, CPU_FPU);
 APUS_AT(apus_cpu, self, CPU_SELF);
+APUS_AT(apus_cpu, threads, CPU_THREADS);
+APUS_AT(apus_cpu, slots, CPU_SLOTS);
+APUS_AT(apus_cpu, ready, CPU_READY);
+APUS_AT(apus_cpu, fast_calls, CPU_FAST);
+APUS_AT(apus_tss, rsp, TSS_RSP0);
+_Static_assert(sizeof(apus_cpu) <= CPU_TSS, "the TSS is behind it");
 _Static_assert(sizeof(apus_tss) == 104, "TSS");
 #undef APUS_AT
 

@@ -36,6 +36,32 @@
 #define CONTEXT_SS 168
 #define CONTEXT_SIZE 176
 
+// The thread's record behind its context, as Swift lays `Thread<X86Context>` out: `Tests/X86StateTests` compares.
+#define THREAD_ROOT 176
+#define THREAD_STAMP 184        // four zero bytes and the endpoint: the source in a message's header
+#define THREAD_ENDPOINT 188
+#define THREAD_STATE 192        // four bytes: state, holds, a signal that waits, shortcut
+#define THREAD_PURPOSE 196      // two bytes: purpose, deliveries
+#define THREAD_SERIAL 200
+#define THREAD_URGENT 204
+#define THREAD_PEER 208
+#define THREAD_TIME 216
+#define THREAD_MESSAGES 224
+#define THREAD_NOTIFICATIONS 232
+#define THREAD_SOURCE 240
+#define THREAD_EXTENDED 248
+#define THREAD_CALLERS 272
+#define THREAD_INBOX 312
+#define THREAD_KERNEL_CALLS 344
+#define THREAD_SEND_TO 352
+#define THREAD_SIZE 560
+
+#define DELIVERY_REQUEST 1      // Delivery.Flags.request
+#define STATE_RUNNABLE 0x00000001
+#define STATE_OPEN 0x01000003   // receives from anybody, for ever
+#define STATE_ASKED 0x02000004  // waits for the answer to its request
+#define PURPOSE_REQUEST 0x0101  // heard once
+
 // How a thread came into the kernel, in `apus_context.entry`: a vector below 256, or one of these.
 #define ENTRY_SYSCALL 0x100
 // A context made or changed as a whole: leaves by `iretq`.
@@ -45,7 +71,15 @@
 #define CPU_CURRENT 0
 #define CPU_STACK 8
 #define CPU_SCRATCH 16
+#define CPU_ROOT 24
+#define CPU_FPU 40
 #define CPU_SELF 72
+#define CPU_THREADS 88
+#define CPU_SLOTS 96
+#define CPU_READY 104
+#define CPU_FAST 112
+#define CPU_TSS 256             // on the page of the CPU, so that RSP0 is near
+#define TSS_RSP0 4
 
 #define VECTOR_DEBUG 1
 #define VECTOR_NMI 2
@@ -55,7 +89,7 @@
 #define VECTOR_LINES 0x20
 #define VECTOR_TIMER 0x30
 #define VECTOR_CALL 0x80
-#define VECTOR_CALL_TRACED 0x81  // where the gate of VECTOR_CALL leads when messages are recorded
+#define VECTOR_CALL_SLOW 0x81  // where the gate of VECTOR_CALL leads when messages are recorded, or the fast path is off
 #define VECTOR_SPURIOUS 0xFF
 
 #define KERNEL_IMAGE 0xFFFFFFFF80000000

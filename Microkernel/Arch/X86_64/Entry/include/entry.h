@@ -5,13 +5,13 @@
 #include "../../C/include/x86.h"
 
 #define APUS_PLACE __attribute__((swift_attr("nonisolated(unsafe)"))) extern char
-APUS_PLACE entry_vectors, entry_syscall, entry_syscall_traced, entry_compat, entry_polls;
+APUS_PLACE entry_vectors, entry_syscall, entry_syscall_slow, entry_compat, entry_polls;
 #undef APUS_PLACE
 
 // 256 stubs of 16 bytes, in vector order.
 __attribute__((always_inline)) static inline uint64_t address_of_entry_vectors(void) { return (uint64_t)&entry_vectors; }
 __attribute__((always_inline)) static inline uint64_t address_of_entry_syscall(void) { return (uint64_t)&entry_syscall; }
-__attribute__((always_inline)) static inline uint64_t address_of_entry_syscall_traced(void) { return (uint64_t)&entry_syscall_traced; }
+__attribute__((always_inline)) static inline uint64_t address_of_entry_syscall_slow(void) { return (uint64_t)&entry_syscall_slow; }
 __attribute__((always_inline)) static inline uint64_t address_of_entry_compat(void) { return (uint64_t)&entry_compat; }
 
 // Idling without HLT, for the word `idle=poll`.

@@ -1,0 +1,174 @@
+// The traps that programs live on, from entry to exit without a stack: what `KernelCore/FastPath.swift` does, where the
+// message never leaves the registers but for the copy that keeps a caller's request alive. Every check comes before
+// the first store; what is not covered goes to the slow entry as if nothing had been tried.
+//
+// Why not in Swift: the compiler's code for the same was 198 instructions a round trip, 64 of them loads and stores of
+// messages that were in the right registers already, and it needs a stack, which needs 44 more to enter and leave.
+//
+// rsp = the current thread's record (NMI, double fault and machine check have stacks of their own, interrupts are off).
+// rip and flags of a thread that came by SYSCALL are good for SYSRET: no page that ends at the canonical hole is ever
+// mapped (SEC1, SEC2), and whatever else changes a context as a whole marks it for `iretq` (ENTRY_FULL).
+
+#include "../C/include/x86_layout.h"
+
+// From the record in rsp to the one in rsi, whose message is in the registers and whose rdi is set.
+.macro SWITCH
+    rdtsc
+    shl $32, %rdx
+    or %rdx, %rax
+    add %rax, THREAD_TIME(%rsp)
+    sub %rax, THREAD_TIME(%rsi)
+    mov %rsi, %gs:CPU_CURRENT
+    lea CONTEXT_SIZE(%rsi), %rax
+    mov %rax, %gs:CPU_TSS + TSS_RSP0
+    mov THREAD_EXTENDED(%rsp), %rax     // eager: nobody ever sees another's registers (SEC6)
+    fxsave64 (%rax)
+    mov THREAD_EXTENDED(%rsi), %rax
+    fxrstor64 (%rax)
+    mov %rax, %gs:CPU_FPU
+    mov THREAD_ROOT(%rsi), %rax
+    cmp THREAD_ROOT(%rsp), %rax
+    je 3f
+    mov %rax, %gs:CPU_ROOT
+    mov %rax, %cr3
+3:  mov CONTEXT_RBP(%rsi), %rbp
+    mov CONTEXT_RIP(%rsi), %rcx
+    mov CONTEXT_FLAGS(%rsi), %r11
+    mov CONTEXT_RSP(%rsi), %rsp
+    incq %gs:CPU_FAST
+    xor %eax, %eax                      // the trap's status; rdx keeps half of a time that anybody can read
+    xor %esi, %esi
+    swapgs
+    sysretq
+.endm
+
+    .section .text.entry_syscall, "ax", @progbits
+    .globl entry_syscall
+    .balign 64
+entry_syscall:
+    swapgs
+    mov %rsp, %gs:CPU_SCRATCH
+    mov %gs:CPU_CURRENT, %rsp
+    cmp $3, %rax
+    je call
+    cmp $4, %rax
+    je reply
+    test %rax, %rax
+    jne entry_syscall_saved
+
+// The null call, the price of a trap.
+    test %ebx, %ebx
+    jne entry_syscall_saved
+    testb $1, THREAD_KERNEL_CALLS(%rsp)
+    jz entry_syscall_saved
+    incq %gs:CPU_FAST
+    xor %ebx, %ebx
+    xor %r12d, %r12d
+    xor %r13d, %r13d
+    xor %r14d, %r14d
+    xor %r15d, %r15d
+    xor %r8d, %r8d
+    xor %r9d, %r9d
+    xor %r10d, %r10d
+    xor %edi, %edi
+    mov %gs:CPU_SCRATCH, %rsp
+    swapgs
+    sysretq
+
+// sendRec to a service that waits for anybody, and than which nobody ready is as important.
+    .balign 16
+call:
+    mov %edi, %eax
+    and $63, %eax                       // a name outside the services is none of theirs
+    bt %rax, THREAD_SEND_TO(%rsp)
+    jnc 1f
+    imul $THREAD_SIZE, %rax, %rsi
+    add %gs:CPU_THREADS, %rsi
+    cmp %edi, THREAD_ENDPOINT(%rsi)
+    jne 1f
+    cmpl $STATE_OPEN, THREAD_STATE(%rsi)
+    jne 1f
+    cmpl $ENTRY_SYSCALL, CONTEXT_ENTRY(%rsi)
+    jne 1f
+    mov THREAD_URGENT(%rsi), %edx
+    mov %gs:CPU_READY, %rax
+    test %edx, (%rax)
+    jnz 1f
+    // The request stays with its sender until it is answered.
+    mov %rbx, CONTEXT_RBX(%rsp)
+    mov %r12, CONTEXT_R12(%rsp)
+    mov %r13, CONTEXT_R13(%rsp)
+    mov %r14, CONTEXT_R14(%rsp)
+    mov %r15, CONTEXT_R15(%rsp)
+    mov %r8, CONTEXT_R8(%rsp)
+    mov %r9, CONTEXT_R9(%rsp)
+    mov %r10, CONTEXT_R10(%rsp)
+    mov %rbp, CONTEXT_RBP(%rsp)
+    mov %rcx, CONTEXT_RIP(%rsp)
+    mov %r11, CONTEXT_FLAGS(%rsp)
+    movq $ENTRY_SYSCALL, CONTEXT_ENTRY(%rsp)
+    mov %gs:CPU_SCRATCH, %rdx
+    mov %rdx, CONTEXT_RSP(%rsp)
+    movl $STATE_ASKED, THREAD_STATE(%rsp)
+    movw $PURPOSE_REQUEST, THREAD_PURPOSE(%rsp)
+    incl THREAD_SERIAL(%rsp)
+    incq THREAD_MESSAGES(%rsp)
+    mov %rsi, THREAD_PEER(%rsp)
+    movl $STATE_RUNNABLE, THREAD_STATE(%rsi)
+    mov %ebx, %ebx
+    or THREAD_STAMP(%rsp), %rbx
+    mov $DELIVERY_REQUEST, %edi
+    SWITCH
+1:  mov $3, %eax
+    xor %esi, %esi                      // sendRec has no use for them, and nobody shall find ours there
+    xor %edx, %edx
+    jmp entry_syscall_saved
+
+// replyReceive to a caller that may run at once, by a service that has nothing else to hear and waits for anybody.
+    .balign 16
+reply:
+    cmp $-1, %esi
+    jne entry_syscall_saved
+    test %rdx, %rdx
+    jne entry_syscall_saved
+    mov %edi, %eax
+    and %gs:CPU_SLOTS, %eax
+    imul $THREAD_SIZE, %rax, %rsi
+    add %gs:CPU_THREADS, %rsi
+    cmp %edi, THREAD_ENDPOINT(%rsi)
+    jne 2f
+    cmpl $STATE_ASKED, THREAD_STATE(%rsi)
+    jne 2f
+    cmp %rsp, THREAD_PEER(%rsi)
+    jne 2f
+    cmpl $ENTRY_SYSCALL, CONTEXT_ENTRY(%rsi)
+    jne 2f
+    mov THREAD_URGENT(%rsi), %edx
+    mov %gs:CPU_READY, %rax
+    test %edx, (%rax)
+    jnz 2f
+    mov THREAD_NOTIFICATIONS(%rsp), %rdx
+    or THREAD_INBOX(%rsp), %rdx
+    or THREAD_CALLERS(%rsp), %rdx
+    jnz 2f
+    mov %rbp, CONTEXT_RBP(%rsp)
+    mov %rcx, CONTEXT_RIP(%rsp)
+    mov %r11, CONTEXT_FLAGS(%rsp)
+    movq $ENTRY_SYSCALL, CONTEXT_ENTRY(%rsp)
+    mov %gs:CPU_SCRATCH, %rdx
+    mov %rdx, CONTEXT_RSP(%rsp)
+    incq THREAD_MESSAGES(%rsp)
+    movl $STATE_OPEN, THREAD_STATE(%rsp)
+    movl $-1, THREAD_SOURCE(%rsp)
+    movl $STATE_RUNNABLE, THREAD_STATE(%rsi)
+    movq $0, THREAD_PEER(%rsi)
+    mov %ebx, %ebx
+    or THREAD_STAMP(%rsp), %rbx
+    xor %edi, %edi
+    SWITCH
+2:  mov $4, %eax
+    mov $-1, %esi
+    xor %edx, %edx
+    jmp entry_syscall_saved
+
+    .section .note.GNU-stack, "", @progbits
