@@ -12,6 +12,8 @@ public struct Core<M: Machine & ~Copyable>: ~Copyable {
   typealias EnvelopePointer = Envelope<M.Context>.Pointer
   typealias GrantPointer = Grant<M.Context>.Pointer
 
+  /// Bit n: `ready[n]` is not empty. First, so that a fast path in assembly finds it.
+  var readyMask: UInt32 = 0
   public var machine: M
   /// The thread that runs on this CPU; it is in no queue.
   public internal(set) var current: ThreadPointer?
@@ -31,8 +33,6 @@ public struct Core<M: Machine & ~Copyable>: ~Copyable {
   /// Room for one signal frame.
   let frameBuffer: UnsafeMutableRawPointer
 
-  /// Bit n: `ready[n]` is not empty.
-  var readyMask: UInt32 = 0
   var timerCount = 0
   /// What the machine's timer is set to; it may be earlier than needed.
   var armed = UInt64.max

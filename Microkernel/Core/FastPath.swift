@@ -16,15 +16,15 @@ extension Core where M: ~Copyable {
     let slot = name.slot
     guard name.isService, me.pointee.privileges.sendTo & (1 &<< UInt64(truncatingIfNeeded: slot)) != 0 else { return false }
     let server = threads + slot
-    guard server.pointee.endpoint == name, server.pointee.state == .receiving, server.pointee.shortcut == .open, isNext(server)
+    guard server.pointee.endpoint == name, server.pointee.state == .receiving, server.pointee.source == .any,
+      server.pointee.deadline == 0, isNext(server)
     else { return false }
     me.pointee.purpose = .request
     me.pointee.deliveries = 1
     me.pointee.suspicion = 0
     me.pointee.serial &+= 1
-    me.pointee.messages &+= 1
     me.pointee.state = .waiting
-    me.pointee.shortcut = .asked
+    me.pointee.shortcut = me.pointee.context.isFast ? .asked : .none
     me.pointee.peer = server
     server.pointee.state = .runnable
     server.pointee.context.message = stamped(me.pointee.context.message, me)
@@ -41,13 +41,13 @@ extension Core where M: ~Copyable {
     guard slot < limits.threads else { return false }
     let caller = threads + slot
     guard caller.pointee.state == .waiting, caller.pointee.endpoint == name, caller.pointee.peer == me,
-      caller.pointee.shortcut == .asked, !caller.pointee.hasSignal, isNext(caller),
+      caller.pointee.purpose == .request, !caller.pointee.hasSignal, isNext(caller),
       me.pointee.context.source == .any, me.pointee.context.deadline == 0, me.pointee.notifications == 0,
       me.pointee.inbox.first == nil, me.pointee.callers.first == nil
     else { return false }
     me.pointee.messages &+= 1
     me.pointee.state = .receiving
-    me.pointee.shortcut = .open
+    me.pointee.shortcut = me.pointee.context.isFast ? .open : .none
     me.pointee.source = .any
     caller.pointee.state = .runnable
     caller.pointee.peer = nil

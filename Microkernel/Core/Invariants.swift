@@ -46,13 +46,13 @@ extension Core where M: ~Copyable {
     case .waiting:
       guard let peer = thread.pointee.peer, peer.pointee.isAlive else { return "a caller waits for nobody" }
       if thread.pointee.purpose == .send { return "a plain sender waits for an answer" }
-      if (thread.pointee.shortcut == .asked) != (thread.pointee.purpose == .request) { return "a caller's shortcut is wrong" }
+      if (thread.pointee.shortcut == .asked) != (thread.pointee.purpose == .request && thread.pointee.context.isFast) { return "a caller's shortcut is wrong" }
       return thread == current ? "current waits" : nil
     case .receiving:
       if thread.pointee.source == .any, thread.pointee.inbox.first != nil || thread.pointee.notifications != 0 || !thread.pointee.callers.isEmpty {
         return "a receiver does not see its messages"
       }
-      let isOpen = thread.pointee.source == .any && thread.pointee.deadline == 0
+      let isOpen = thread.pointee.source == .any && thread.pointee.deadline == 0 && thread.pointee.context.isFast
       if (thread.pointee.shortcut == .open) != isOpen { return "a receiver's shortcut is wrong" }
       guard let peer = thread.pointee.peer else { return nil }
       if peer.pointee.endpoint != thread.pointee.source { return "a receiver waits for the wrong thread" }

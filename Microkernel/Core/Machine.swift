@@ -16,6 +16,9 @@ public protocol ThreadContext: BitwiseCopyable {
   /// What the trap returns: 0 or a negated errno, and `Delivery.Flags`. Leaves the message alone.
   mutating func setResult(status: Int64, flags: UInt64)
 
+  /// Whether it has entered the kernel in the way that the machine's own fast path serves.
+  var isFast: Bool { get }
+
   var instruction: UInt64 { get }
   var stack: UInt64 { get }
 

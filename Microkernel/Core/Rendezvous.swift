@@ -82,7 +82,7 @@ extension Core where M: ~Copyable {
     }
     me.pointee.source = source
     me.pointee.state = .receiving
-    me.pointee.shortcut = source == .any && deadline == 0 ? .open : .none
+    me.pointee.shortcut = source == .any && deadline == 0 && me.pointee.context.isFast ? .open : .none
     me.pointee.peer = peer
     if let peer { peer.pointee.waiters.append(me) }
     if deadline != 0 {
@@ -123,7 +123,6 @@ extension Core where M: ~Copyable {
       let flags: Delivery.Flags = caller.pointee.deliveries == 0 ? .request : .request | .again
       receiver.pointee.context.setResult(status: 0, flags: flags.raw)
       traceDelivery(TraceRecord.Kind.request, from: caller.pointee.endpoint, to: receiver, flags)
-      caller.pointee.messages &+= 1
     case .fault, .copy, .signal:
       receiver.pointee.context.message = stamped(caller.pointee.fault, caller)
       let flags: Delivery.Flags = caller.pointee.deliveries == 0 ? .request | .fromKernel : .request | .fromKernel | .again
@@ -132,7 +131,7 @@ extension Core where M: ~Copyable {
     }
     if caller.pointee.deliveries < UInt8.max { caller.pointee.deliveries += 1 }
     caller.pointee.state = .waiting
-    caller.pointee.shortcut = caller.pointee.purpose == .request ? .asked : .none
+    caller.pointee.shortcut = caller.pointee.purpose == .request && caller.pointee.context.isFast ? .asked : .none
     caller.pointee.peer = receiver
   }
 

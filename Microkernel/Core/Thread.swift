@@ -43,7 +43,7 @@ public struct Thread<Context: ThreadContext>: BitwiseCopyable {
   var peer: Pointer?
   /// Processor time in the machine's ticks; while it runs, less the ticks at which it was switched to.
   var time: UInt64 = 0
-  /// Messages that others have taken from us.
+  /// Messages that others have taken from us, but requests: `serial` counts these.
   var messages: UInt64 = 0
   /// Bit n: service slot n has notified us; bit 0: the kernel, and `events` says of what.
   var notifications: UInt64 = 0
@@ -116,7 +116,8 @@ enum ThreadState: BitwiseCopyable {
   case waiting
 }
 
-/// What a fast path need not look up, kept right wherever `state` becomes `receiving` or `waiting`.
+/// What the machine's fast path need not look up, kept right wherever `state` becomes `receiving` or `waiting`. None for a
+/// thread that has not come by the entry that the fast path serves.
 enum Shortcut: BitwiseCopyable {
   case none
   /// `receiving` from anybody, without a deadline.

@@ -6,12 +6,19 @@ import X86State
 // What the entry code (`Arch/X86_64/Entry/entry.S`) calls, with interrupts off, on the empty kernel stack. Each asks
 // the core what to do and then leaves for whatever thread the core has chosen.
 
-/// The core, told who runs: the fast path has switched without it.
+/// The core and the CPU struct, told who runs, in which space, and whose FPU registers these are: the fast path has
+/// switched without them.
 @inline(__always)
 private func enter() -> UnsafeMutablePointer<Core<X86Machine>> {
   let cpu = x86_this_cpu()
   let kernel = cpu.pointee.core.assumingMemoryBound(to: Core<X86Machine>.self)
-  kernel.pointee.adopt(UnsafeMutableRawPointer(cpu.pointee.current)?.assumingMemoryBound(to: Thread<X86Context>.self))
+  guard let current = UnsafeMutableRawPointer(cpu.pointee.current)?.assumingMemoryBound(to: Thread<X86Context>.self) else {
+    kernel.pointee.adopt(nil)
+    return kernel
+  }
+  kernel.pointee.adopt(current)
+  cpu.pointee.root = current.pointee.root
+  cpu.pointee.fpu = UnsafeMutablePointer(bitPattern: UInt(current.pointee.extendedState))
   return kernel
 }
 

@@ -23,10 +23,11 @@ func kernelMain(_ loader: UInt32, _ information: UInt32) -> Never {
 
   // The kernel's own frames.
   let tables = Frames.take(UInt64(Core<X86Machine>.memoryNeeded(limits)), &boot.free.pointee)
-  let core = Frames.zeroed(&boot.free.pointee, length: UInt64(MemoryLayout<Core<X86Machine>>.size))
   let states = Frames.take(UInt64(limits.threads * SignalFrame.extendedStateSize), &boot.free.pointee)
   let interruptTable = Frames.zeroed(&boot.free.pointee)
-  let processorPage = Frames.zeroed(&boot.free.pointee)
+  // The core lies behind its CPU's page, where the fast path looks for it.
+  let processorPage = Frames.zeroed(&boot.free.pointee, length: UInt64(CPU_CORE) + UInt64(MemoryLayout<Core<X86Machine>>.size))
+  let core = processorPage + UInt64(CPU_CORE)
   let rangePage = Frames.zeroed(&boot.free.pointee)
   let trace = TraceRequest(report)
   let traceMemory = trace.isOff ? 0 : Frames.take(TraceConsole.size, &boot.free.pointee)

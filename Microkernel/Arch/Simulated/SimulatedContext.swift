@@ -10,6 +10,7 @@ public struct SimulatedContext: ThreadContext, Equatable {
   public var rsi: UInt64 = 0
   public var rdx: UInt64 = 0
   public var words: InlineWords = InlineWords()
+  public var isFast: Bool { true }
   public var instruction: UInt64
   public var stack: UInt64
   public var kept: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)

@@ -12,7 +12,7 @@ extension Core where M: ~Copyable {
     time = machine.nanoseconds(ticks: time)
     return Kernel.ThreadInfo.Reply(
       thread: thread.pointee.endpoint, state: publicState(thread), peer: peerName(thread),
-      priority: UInt32(thread.pointee.priority), time: time, messages: thread.pointee.messages,
+      priority: UInt32(thread.pointee.priority), time: time, messages: thread.pointee.messages &+ UInt64(thread.pointee.serial),
       instruction: thread.pointee.context.instruction)
   }
 

@@ -41,7 +41,7 @@ extension Core where M: ~Copyable {
     child.pointee.deliveries = parent.pointee.deliveries
     child.pointee.suspicion = parent.pointee.suspicion
     child.pointee.state = .waiting
-    child.pointee.shortcut = .asked
+    child.pointee.shortcut = parent.pointee.shortcut
     child.pointee.peer = server
     machine.copyExtendedState(from: parent.pointee.slot, to: child.pointee.slot)
     return Kernel.ThreadReply(thread: child.pointee.endpoint)

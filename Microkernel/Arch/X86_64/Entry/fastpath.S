@@ -6,8 +6,11 @@
 // messages that were in the right registers already, and it needs a stack, which needs 44 more to enter and leave.
 //
 // rsp = the current thread's record (NMI, double fault and machine check have stacks of their own, interrupts are off).
-// rip and flags of a thread that came by SYSCALL are good for SYSRET: no page that ends at the canonical hole is ever
-// mapped (SEC1, SEC2), and whatever else changes a context as a whole marks it for `iretq` (ENTRY_FULL).
+// Only a thread that came by SYSCALL has a state that is dealt with here (`Shortcut`), and its rip and flags are good for
+// SYSRET: no page that ends at the canonical hole is ever mapped (SEC1, SEC2).
+//
+// What the CPU struct says of CR3 and the FPU is not kept up to date here: while a thread runs both are its own, and the
+// slow entries say so first (`Main/Entries.swift`).
 
 #include "../C/include/x86_layout.h"
 
@@ -25,11 +28,9 @@
     fxsave64 (%rax)
     mov THREAD_EXTENDED(%rsi), %rax
     fxrstor64 (%rax)
-    mov %rax, %gs:CPU_FPU
     mov THREAD_ROOT(%rsi), %rax
     cmp THREAD_ROOT(%rsp), %rax
     je 3f
-    mov %rax, %gs:CPU_ROOT
     mov %rax, %cr3
 3:  mov CONTEXT_RBP(%rsi), %rbp
     mov CONTEXT_RIP(%rsi), %rcx
@@ -88,11 +89,8 @@ call:
     jne 1f
     cmpl $STATE_OPEN, THREAD_STATE(%rsi)
     jne 1f
-    cmpl $ENTRY_SYSCALL, CONTEXT_ENTRY(%rsi)
-    jne 1f
     mov THREAD_URGENT(%rsi), %edx
-    mov %gs:CPU_READY, %rax
-    test %edx, (%rax)
+    test %edx, %gs:CPU_CORE
     jnz 1f
     // The request stays with its sender until it is answered.
     mov %rbx, CONTEXT_RBX(%rsp)
@@ -112,7 +110,6 @@ call:
     movl $STATE_ASKED, THREAD_STATE(%rsp)
     movw $PURPOSE_REQUEST, THREAD_PURPOSE(%rsp)
     incl THREAD_SERIAL(%rsp)
-    incq THREAD_MESSAGES(%rsp)
     mov %rsi, THREAD_PEER(%rsp)
     movl $STATE_RUNNABLE, THREAD_STATE(%rsi)
     mov %ebx, %ebx
@@ -141,11 +138,8 @@ reply:
     jne 2f
     cmp %rsp, THREAD_PEER(%rsi)
     jne 2f
-    cmpl $ENTRY_SYSCALL, CONTEXT_ENTRY(%rsi)
-    jne 2f
     mov THREAD_URGENT(%rsi), %edx
-    mov %gs:CPU_READY, %rax
-    test %edx, (%rax)
+    test %edx, %gs:CPU_CORE
     jnz 2f
     mov THREAD_NOTIFICATIONS(%rsp), %rdx
     or THREAD_INBOX(%rsp), %rdx

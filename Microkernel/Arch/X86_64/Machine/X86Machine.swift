@@ -128,12 +128,12 @@ public struct X86Machine: Machine, ~Copyable {
 extension X86Machine {
   public var fastCalls: UInt64 { cpu.pointee.fast_calls }
 
-  /// Gives the fast path in assembly the tables of the core, which must stay where it is.
+  /// Gives the fast path in assembly the tables of the core, which must stay where it is: on the page behind that of the CPU.
   public func useFastPath(of core: UnsafeMutablePointer<Core<X86Machine>>) {
     let tables = core.pointee.fastPathTables()
+    guard UnsafeRawPointer(tables.ready) == UnsafeRawPointer(cpu) + Int(CPU_CORE) else { Panic.stop("the fast path cannot find the core") }
     cpu.pointee.threads = UnsafeMutableRawPointer(tables.threads)
     cpu.pointee.slots = UInt64(tables.slots)
-    cpu.pointee.ready = tables.ready
   }
 
   /// An interrupt of a device: its line, or nil if there is nothing to it.

@@ -40,6 +40,7 @@ public struct X86Context: ThreadContext {
     registers.rdi = flags
   }
 
+  @inlinable public var isFast: Bool { registers.entry == Entry.call }
   @inlinable public var instruction: UInt64 { registers.rip }
   @inlinable public var stack: UInt64 { registers.rsp }
 

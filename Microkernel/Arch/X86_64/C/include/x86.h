@@ -42,10 +42,9 @@ typedef struct {
   apus_tss *tss;
   void *self;     // this very struct
   void *core;     // the kernel core that runs here
-  // For the fast path: the thread table, a mask for slots, the mask of priorities that are ready, a count.
+  // For the fast path: the thread table, a mask for slots, a count.
   void *_Nullable threads;
   uint64_t slots;
-  const uint32_t *_Nullable ready;
   uint64_t fast_calls;
 } apus_cpu;
 
@@ -76,12 +75,9 @@ _Static_assert(sizeof(apus_context) == CONTEXT_SIZE && CONTEXT_SIZE % 16 == 0, "
 APUS_AT(apus_cpu, current, CPU_CURRENT);
 APUS_AT(apus_cpu, stack, CPU_STACK);
 APUS_AT(apus_cpu, scratch, CPU_SCRATCH);
-APUS_AT(apus_cpu, root, CPU_ROOT);
-APUS_AT(apus_cpu, fpu, CPU_FPU);
 APUS_AT(apus_cpu, self, CPU_SELF);
 APUS_AT(apus_cpu, threads, CPU_THREADS);
 APUS_AT(apus_cpu, slots, CPU_SLOTS);
-APUS_AT(apus_cpu, ready, CPU_READY);
 APUS_AT(apus_cpu, fast_calls, CPU_FAST);
 APUS_AT(apus_tss, rsp, TSS_RSP0);
 _Static_assert(sizeof(apus_cpu) <= CPU_TSS, "the TSS is behind it");

@@ -71,15 +71,13 @@
 #define CPU_CURRENT 0
 #define CPU_STACK 8
 #define CPU_SCRATCH 16
-#define CPU_ROOT 24
-#define CPU_FPU 40
 #define CPU_SELF 72
 #define CPU_THREADS 88
 #define CPU_SLOTS 96
-#define CPU_READY 104
-#define CPU_FAST 112
+#define CPU_FAST 104
 #define CPU_TSS 256             // on the page of the CPU, so that RSP0 is near
 #define TSS_RSP0 4
+#define CPU_CORE 4096           // on the next page: the kernel core, which begins with the mask of priorities that are ready
 
 #define VECTOR_DEBUG 1
 #define VECTOR_NMI 2
