@@ -55,6 +55,7 @@ public struct Core<M: Machine & ~Copyable>: ~Copyable {
   var bootPrivileges = (BootPrivileges(), BootPrivileges())
 
   /// Last, where nothing else moves for it.
+  var lastHearing: UInt64 = 0
   public internal(set) var tracing = Tracing.off
   var traceCount: UInt32 = 0
 

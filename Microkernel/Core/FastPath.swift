@@ -26,6 +26,7 @@ extension Core where M: ~Copyable {
     me.pointee.state = .waiting
     me.pointee.shortcut = me.pointee.context.isFast ? .asked : .none
     me.pointee.peer = server
+    me.pointee.heardAt = hearing()
     server.pointee.state = .runnable
     server.pointee.context.message = stamped(me.pointee.context.message, me)
     server.pointee.context.setResult(status: 0, flags: Delivery.Flags.request.raw)

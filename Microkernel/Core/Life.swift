@@ -114,11 +114,14 @@ extension Core where M: ~Copyable {
     thread.pointee.holds = .stopped
     traceEvent(TraceRecord.Kind.restarted, from: .kernel, to: thread.pointee.endpoint)
     machine.resetExtendedState(slot: thread.pointee.slot)
-    // From the last slot to the first, each in front of the queue.
-    for slot in 1..<limits.threads {
-      let caller = threads + (limits.threads - slot)
-      guard isAsker(caller, of: thread) else { continue }
-      if fault { caller.pointee.suspicion += caller == thread.pointee.heard ? Suspicion.heardLast : Suspicion.heard }
+    var last: ThreadPointer? = nil
+    for slot in 1..<limits.threads where isAsker(threads + slot, of: thread) {
+      if last.map({ $0.pointee.heardAt < threads[slot].heardAt }) ?? true { last = threads + slot }
+    }
+    if last == nil { return }
+    for slot in 1..<limits.threads where isAsker(threads + slot, of: thread) {
+      let caller = threads + slot
+      if fault { caller.pointee.suspicion += caller == last ? Suspicion.heardLast : Suspicion.heard }
       if caller.pointee.suspicion >= Suspicion.limit {
         var answer = Message(error: .ioError)
         answer.source = thread.pointee.endpoint
@@ -127,10 +130,19 @@ extension Core where M: ~Copyable {
         traceDelivery(TraceRecord.Kind.reply, from: thread.pointee.endpoint, to: caller)
         wake(caller)
       } else {
-        caller.pointee.state = .sending
-        thread.pointee.callers.prepend(caller)
+        hearAgain(caller, by: thread)
       }
     }
+  }
+}
+
+extension Core where M: ~Copyable {
+  /// Puts `caller` in line: in front of those who were not heard yet, among the others in the order in which they were.
+  private mutating func hearAgain(_ caller: ThreadPointer, by thread: ThreadPointer) {
+    var next = thread.pointee.callers.first
+    while let other = next, other.pointee.deliveries > 0, other.pointee.heardAt < caller.pointee.heardAt { next = other.pointee.next }
+    caller.pointee.state = .sending
+    thread.pointee.callers.insert(caller, before: next)
   }
 }
 

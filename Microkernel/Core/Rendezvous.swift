@@ -133,6 +133,14 @@ extension Core where M: ~Copyable {
     caller.pointee.state = .waiting
     caller.pointee.shortcut = caller.pointee.purpose == .request && caller.pointee.context.isFast ? .asked : .none
     caller.pointee.peer = receiver
+    caller.pointee.heardAt = hearing()
+  }
+
+  /// A number for a request that is heard now: larger than all before, in the machine's ticks as long as these go on.
+  @inline(__always)
+  mutating func hearing() -> UInt64 {
+    lastHearing = max(machine.ticks, lastHearing &+ 1)
+    return lastHearing
   }
 
   /// The message as its receiver gets it: whatever the sender wrote there, the source is who it is.

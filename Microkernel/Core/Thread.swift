@@ -53,8 +53,8 @@ public struct Thread<Context: ThreadContext>: BitwiseCopyable {
   private(set) var priority: UInt8 = 7
   /// Where the machine keeps what is not in `context`: FPU registers. The slot's for ever.
   public let extendedState: UInt64
-  /// Whose request it has heard last.
-  var heard: Pointer?
+  /// When its request was heard: see `hearing`.
+  var heardAt: UInt64 = 0
   /// VM's name of the space.
   public internal(set) var space: UInt32 = 0
   var next: Pointer?

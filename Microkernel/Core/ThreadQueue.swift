@@ -21,6 +21,16 @@ struct ThreadQueue<Context: ThreadContext>: BitwiseCopyable {
     first = thread
   }
 
+  /// In front of `other`, which is in the queue; nil: at the end.
+  mutating func insert(_ thread: Pointer, before other: Pointer?) {
+    guard let other else { return append(thread) }
+    guard let previous = other.pointee.previous else { return prepend(thread) }
+    thread.pointee.previous = previous
+    thread.pointee.next = other
+    previous.pointee.next = thread
+    other.pointee.previous = thread
+  }
+
   mutating func remove(_ thread: Pointer) {
     if let next = thread.pointee.next { next.pointee.previous = thread.pointee.previous } else { last = thread.pointee.previous }
     if let previous = thread.pointee.previous { previous.pointee.next = thread.pointee.next } else { first = thread.pointee.next }

@@ -97,7 +97,7 @@ import Testing
         var words = withUnsafeBytes(of: thread.context) { Array($0.bindMemory(to: UInt64.self)) }
         words += [UInt64(thread.peer?.pointee.slot ?? 0), UInt64(thread.serial), UInt64(thread.deliveries), UInt64(thread.suspicion), thread.messages]
         words += [thread.time, thread.deadline, thread.notifications, UInt64(thread.holds.raw), thread.state == .waiting ? 1 : 0]
-        words += [UInt64(thread.heard?.pointee.slot ?? 0)]
+        words += [thread.heardAt]
         rows.append(words + names(thread.callers) + names(thread.waiters))
       }
       return rows

@@ -40,6 +40,7 @@ extension Core where M: ~Copyable {
     child.pointee.purpose = .request
     child.pointee.deliveries = parent.pointee.deliveries
     child.pointee.suspicion = parent.pointee.suspicion
+    child.pointee.heardAt = parent.pointee.heardAt
     child.pointee.state = .waiting
     child.pointee.shortcut = parent.pointee.shortcut
     child.pointee.peer = server

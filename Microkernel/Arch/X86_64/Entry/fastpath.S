@@ -15,10 +15,13 @@
 #include "../C/include/x86_layout.h"
 
 // From the record in rsp to the one in rsi, whose message is in the registers and whose rdi is set.
-.macro SWITCH
+.macro SWITCH heard
     rdtsc
     shl $32, %rdx
     or %rdx, %rax
+    .if \heard
+    mov %rax, THREAD_HEARD_AT(%rsp)
+    .endif
     add %rax, THREAD_TIME(%rsp)
     sub %rax, THREAD_TIME(%rsi)
     mov %rsi, %gs:CPU_CURRENT
@@ -108,14 +111,14 @@ call:
     mov %gs:CPU_SCRATCH, %rdx
     mov %rdx, CONTEXT_RSP(%rsp)
     movl $STATE_ASKED, THREAD_STATE(%rsp)
-    movw $PURPOSE_REQUEST, THREAD_PURPOSE(%rsp)
+    movl $PURPOSE_REQUEST, THREAD_PURPOSE(%rsp)
     incl THREAD_SERIAL(%rsp)
     mov %rsi, THREAD_PEER(%rsp)
     movl $STATE_RUNNABLE, THREAD_STATE(%rsi)
     mov %ebx, %ebx
     or THREAD_STAMP(%rsp), %rbx
     mov $DELIVERY_REQUEST, %edi
-    SWITCH
+    SWITCH heard=1
 1:  mov $3, %eax
     xor %esi, %esi                      // sendRec has no use for them, and nobody shall find ours there
     xor %edx, %edx
@@ -159,7 +162,7 @@ reply:
     mov %ebx, %ebx
     or THREAD_STAMP(%rsp), %rbx
     xor %edi, %edi
-    SWITCH
+    SWITCH heard=0
 2:  mov $4, %eax
     mov $-1, %esi
     xor %edx, %edx

@@ -41,7 +41,7 @@
 #define THREAD_STAMP 184        // four zero bytes and the endpoint: the source in a message's header
 #define THREAD_ENDPOINT 188
 #define THREAD_STATE 192        // four bytes: state, holds, a signal that waits, shortcut
-#define THREAD_PURPOSE 196      // two bytes: purpose, deliveries
+#define THREAD_PURPOSE 196      // four bytes: purpose, deliveries, suspicion, a trap to be done again
 #define THREAD_SERIAL 200
 #define THREAD_URGENT 204
 #define THREAD_PEER 208
@@ -50,17 +50,18 @@
 #define THREAD_NOTIFICATIONS 232
 #define THREAD_SOURCE 240
 #define THREAD_EXTENDED 248
-#define THREAD_CALLERS 272
-#define THREAD_INBOX 312
-#define THREAD_KERNEL_CALLS 344
-#define THREAD_SEND_TO 352
-#define THREAD_SIZE 560
+#define THREAD_HEARD_AT 256
+#define THREAD_CALLERS 288
+#define THREAD_INBOX 328
+#define THREAD_KERNEL_CALLS 360
+#define THREAD_SEND_TO 368
+#define THREAD_SIZE 576
 
 #define DELIVERY_REQUEST 1      // Delivery.Flags.request
 #define STATE_RUNNABLE 0x00000001
 #define STATE_OPEN 0x01000003   // receives from anybody, for ever
 #define STATE_ASKED 0x02000004  // waits for the answer to its request
-#define PURPOSE_REQUEST 0x0101  // heard once
+#define PURPOSE_REQUEST 0x00000101  // heard once
 
 // How a thread came into the kernel, in `apus_context.entry`: a vector below 256, or one of these.
 #define ENTRY_SYSCALL 0x100
