@@ -45,6 +45,10 @@ import ToolKit
     Self.check(try System.run(System.machine("int", words: ["ipc=int"]), Self.script).output)
   }
 
+  @Test("with the fast path off") func slowPath() throws {
+    Self.check(try System.run(System.machine("slow", words: ["fastpath=off"]), Self.script).output)
+  }
+
   @Test("without a disk the shell runs on the RAM disk, and a message says so") func noDisk() throws {
     var machine = try System.machine("nodisk")
     machine.disk = .none
