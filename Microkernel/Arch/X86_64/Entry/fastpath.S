@@ -40,8 +40,9 @@
     mov CONTEXT_FLAGS(%rsi), %r11
     mov CONTEXT_RSP(%rsi), %rsp
     incq %gs:CPU_FAST
-    xor %eax, %eax                      // the trap's status; rdx keeps half of a time that anybody can read
-    xor %esi, %esi
+    xor %eax, %eax                      // the trap's status
+    xor %esi, %esi                      // nothing of the kernel's leaks
+    xor %edx, %edx
     swapgs
     sysretq
 .endm
@@ -75,6 +76,8 @@ entry_syscall:
     xor %r9d, %r9d
     xor %r10d, %r10d
     xor %edi, %edi
+    xor %esi, %esi
+    xor %edx, %edx
     mov %gs:CPU_SCRATCH, %rsp
     swapgs
     sysretq
