@@ -171,6 +171,8 @@ public struct LineDiscipline: BitwiseCopyable {
   /// The next byte for the screen; nil if there is none or Ctrl-S holds it.
   public mutating func nextOutput() -> UInt8? { stopped ? nil : output.removeFirst() }
 
+  /// Nothing waits for the line, stopped or not.
+  public var isDrained: Bool { output.isEmpty }
   public var hasOutput: Bool { !stopped && !output.isEmpty }
 
   /// A byte for the screen, processed as `settings.output` says.

@@ -17,6 +17,8 @@ struct Commands {
     case "bench": try bench()
     case "scripts": try scripts()
     case "batch": try batch()
+    case "sweep": try sweep()
+    case "shrink": try shrink()
     default: throw Failure(Self.usage)
     }
   }
@@ -25,6 +27,8 @@ struct Commands {
     simulator run SCENARIO [--seed N] [--fault F]... [--until N] [--from N] [--trace] [--ram] [--json] [--disk FILE]
     simulator seeds --count N [--first N]      each seed twice: the same hash, history and end
     simulator scripts --count N [--first N]    histories of generated scripts, for comparison with other hosts
+    simulator sweep SCENARIO --service NAME [--kind K,...] [--every N] [--seed N] [--ram] [--amount A]
+    simulator shrink SCENARIO [--seed N] [--ram] --fault F...
     simulator bench                            messages a second
     simulator batch                            plans as lines of JSON on standard input, outcomes as lines on standard output
     SCENARIO is a file, or the number of a generated script

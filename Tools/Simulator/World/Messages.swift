@@ -34,9 +34,10 @@ extension World {
   private func record(_ slot: Int, _ to: Int, _ operation: UInt64, _ message: Message) {
     var answers: Int32 = 0
     if operation == TrapOperation.sendRec.rawValue {
-      requests[slot] = message.type
-    } else if operation == TrapOperation.reply.rawValue || operation == TrapOperation.replyReceive.rawValue {
-      answers = requests[to & 255]
+      requests[slot] = (to, message.type)
+    } else if operation == TrapOperation.reply.rawValue || operation == TrapOperation.replyReceive.rawValue, to < World.threadLimit {
+      // VM also answers those who ask somebody else: their pages are what it found.
+      answers = requests[to].server == slot ? requests[to].type : KernelEvent.PageFault.number
     }
     guard scenario.recordRange.contains(messages) else { return }
     sent.append(SentMessage(

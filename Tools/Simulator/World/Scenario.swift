@@ -101,7 +101,13 @@ public struct Outcome: Sendable {
     compare("threads", before.threads, after.threads)
     compare("grants", before.grants, after.grants)
     compare("asynchronous messages", before.asynchronous, after.asynchronous)
-    compare("free frames", before.freeFrames, after.freeFrames)
+    compare("user frames", before.userFrames, after.userFrames)
+    // A driver's page tables come back as its next life touches its memory, and VM's records share pages: records are counted as
+    // such (spaces, regions), tables by the restarts.
+    compare("other frames", before.freeFrames + before.tableFrames + before.metadataFrames, after.freeFrames + after.tableFrames + after.metadataFrames)
+    if after.metadataFrames > before.metadataFrames + 4 { all.append("metadata frames \(before.metadataFrames) -> \(after.metadataFrames)") }
+    if restarts.allSatisfy({ $0 == 0 }) { compare("page tables", before.tableFrames, after.tableFrames) }
+    if after.tableFrames > before.tableFrames + 8 { all.append("page tables \(before.tableFrames) -> \(after.tableFrames)") }
     compare("spaces", before.spaces, after.spaces)
     compare("regions", before.regions, after.regions)
     return all

@@ -64,8 +64,8 @@ public final class World {
   var traps: UInt64 = 0
   var hash: UInt64 = 0xCBF2_9CE4_8422_2325
   var sent: [SentMessage] = []
-  /// By client slot: the type of the request that it waits with.
-  var requests: [Int32]
+  /// By client slot: whom it asked last, and what.
+  var requests: [(server: Int, type: Int32)]
   var faults: [Fault]
   var nextFault = 0
   var struck = 0
@@ -99,7 +99,7 @@ public final class World {
     repeats = spinning
     delayed = [SimulatedContext?](repeating: nil, count: Self.threadLimit)
     harms = [UInt64](repeating: 0, count: Self.threadLimit)
-    requests = [Int32](repeating: 0, count: Self.threadLimit)
+    requests = [(server: Int, type: Int32)](repeating: (0, 0), count: Self.threadLimit)
     faults = scenario.faults.filter { $0.kind != .writeError }.sorted { $0.at < $1.at }
     writeErrors = Set(scenario.faults.filter { $0.kind == .writeError }.map(\.at))
     kernel.initialize(to: Kernel(machine: WorldMachine(ram: ram, size: ramSize, world: self), limits: limits, memory: tables))

@@ -170,6 +170,8 @@ public struct TerminalDriver<T: Transport>: Server {
   private mutating func feedWriter(_ ipc: inout T) -> Bool {
     guard let writer = writers.first else { return false }
     if writer.done >= writer.length {
+      // Not before its last byte is out: what is answered must not be lost with us.
+      guard terminal.isDrained else { return false }
       writers.removeFirst()
       ipc.answer(writer.requester, Message(reply: VFS.Count(count: writer.length)))
       return true
