@@ -27,14 +27,14 @@ extension Commands {
     var seen: [String: Int] = [:]
     let path = NSTemporaryDirectory() + "apus-sweep-\(getpid())"
     defer { Files.remove(path) }
-    for at in stride(from: 1, through: reference.messages, by: Int(every)) {
+    for at in stride(from: kinds.contains { $0.hasPrefix("kill") } ? 1 : reference.begun + 1, through: reference.messages, by: Int(every)) {
       for kind in kinds.compactMap(Fault.Kind.init(rawValue:)) {
         scenario.faults = [Fault(kind, at: at, service: slot, amount: amount)]
         let outcome = World(scenario, disk: image).run()
         runs += 1
         struck += outcome.struck > 0 ? 1 : 0
         var complaints = outcome.complaints(reference: reference)
-        if runs % 20 == 0, outcome.ending == reference.ending {
+        if runs % 20 == 0, case .shutdown = outcome.ending {
           try Files.write(outcome.disk, to: path)
           if let complaint = try DiskImage.complaint(path) { complaints.append("e2fsck: \(complaint)"); dirty += 1 }
         }

@@ -66,3 +66,15 @@ public struct Fault: Equatable, Sendable {
     if words.next() != nil { return nil }
   }
 }
+
+extension Scenario {
+  /// Whether programs may see errors because of its faults.
+  public var mayFail: Bool {
+    faults.contains {
+      switch $0.kind {
+      case .refuse, .exhaust, .writeError: true
+      case .killBefore, .killAfter, .killDuring, .delay, .harm: false
+      }
+    }
+  }
+}

@@ -140,6 +140,7 @@ struct FirstProcess {
       layArguments(world.scenario.text.map { [Array("-c".utf8), $0] } ?? [Array("\(world.scenario.scriptSeed)".utf8)])
       settle(world)
       world.before = census(world)
+      world.begun = world.messages
       _ = try ipc.call(.pm, PM.Fork())
       // The child begins in `becomePlayer`.
     } catch { end(66) }

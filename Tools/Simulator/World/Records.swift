@@ -8,6 +8,8 @@ public struct OutcomeRecord: Codable, Sendable {
   public var contradictions: Int
   public var hash: String
   public var messages: UInt64
+  /// The last message before the script.
+  public var begun: UInt64
   public var writes: UInt64
   /// Virtual nanoseconds.
   public var time: UInt64
@@ -43,6 +45,7 @@ public struct OutcomeRecord: Codable, Sendable {
     hash = String(outcome.hash, radix: 16)
     messages = outcome.messages
     writes = outcome.writes
+    begun = outcome.begun
     time = outcome.time
     restarts = [:]
     for slot in outcome.restarts.indices where outcome.restarts[slot] > 0 { restarts["\(ServiceName.text(slot))"] = outcome.restarts[slot] }

@@ -10,8 +10,8 @@ extension World {
     mix(kernel.pointee.machine.clock)
     return Outcome(
       ending: end ?? .stuck("no end"), history: history.text, contradictions: history.contradictions, terminal: terminal, log: log, hash: hash,
-      messages: messages, traps: traps, time: kernel.pointee.machine.clock, restarts: restarts, before: before, after: after,
-      unanswered: unanswered(), struck: struck, writes: writes, disk: rootDisk(), sent: sent,
+      messages: messages, traps: traps, time: kernel.pointee.machine.clock, restarts: restarts, begun: begun, before: before, after: after,
+      unanswered: unanswered(), struck: struck, mayFail: scenario.mayFail, writes: writes, disk: rootDisk(), sent: sent,
       broken: kernel.pointee.brokenInvariant().map { "\($0)" })
   }
 

@@ -78,6 +78,8 @@ public struct Outcome: Sendable {
   public var time: UInt64
   /// By slot.
   public var restarts: [UInt32]
+  /// The last message before the script: what comes before is the system's start, which nobody promises to survive.
+  public var begun: UInt64
   /// Before the script and after it; nil if the run did not come so far.
   public var before: Census?
   public var after: Census?
@@ -85,6 +87,8 @@ public struct Outcome: Sendable {
   public var unanswered: [String]
   /// Faults that struck.
   public var struck: Int
+  /// Its faults are such that calls may fail: no frames, no room, a broken disk. Then the history may say so.
+  public var mayFail: Bool
   /// Block writes of all disks.
   public var writes: UInt64
   /// The root disk.

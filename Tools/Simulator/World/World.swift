@@ -73,6 +73,7 @@ public final class World {
   var writeErrors: Set<UInt64>
   var restarts = [UInt32](repeating: 0, count: Endpoint.serviceSlots)
   var started = [Bool](repeating: false, count: Endpoint.serviceSlots)
+  var begun: UInt64 = 0
   var before: Census?
   var after: Census?
   var nextYield: UInt64 = 0
