@@ -104,7 +104,7 @@ struct ScriptParser {
       let x = try number()
       return Statement(operation, x: UInt32(truncatingIfNeeded: x), y: try number(or: 1))
     case .sleep, .ping, .fault: return Statement(operation, y: try number())
-    case .kill, .up: return Statement(operation, x: try service())
+    case .kill, .up, .down: return Statement(operation, x: try service())
     case .inject:
       let x = try service()
       return Statement(operation, x: x, y: try harm())

@@ -9,6 +9,7 @@ extension Player {
       switch operation {
       case .kill: _ = try patient(RS.Kill(name: name), .rs)
       case .inject: _ = try patient(RS.Inject(name: name, harm: s.y), .rs)
+      case .down: _ = try patient(RS.Down(name: name), .rs)
       case .up:
         do throws(Errno) { _ = try patient(RS.Up(name: name), .rs) } catch { if error != .alreadyInProgress { throw error } }
         try waitUntilRunning(s.x, restarts: 0)

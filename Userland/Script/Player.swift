@@ -65,7 +65,7 @@ public struct Player<T: Transport, M: ProcessMemory> {
     case .stat, .unlink, .rename, .link, .mkdir, .rmdir, .list: names(operation, s)
     case .fork, .wait, .exec, .handle, .signal, .await, .sleep, .pause: processes(operation, s)
     case .map, .unmap, .touch, .sum, .protect, .fault: regions(operation, s)
-    case .kill, .inject, .recover, .up, .ping: services(operation, s)
+    case .kill, .inject, .recover, .up, .down, .ping: services(operation, s)
     }
   }
 

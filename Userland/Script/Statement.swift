@@ -97,6 +97,8 @@ public enum Operation: UInt8, CaseIterable, Sendable {
   case recover
   /// Starts service x if it does not run.
   case up
+  /// Stops service x for good.
+  case down
   /// y requests to the echo driver, each with the next number.
   case ping
   /// Touches address y, which is nobody's: the process ends by a signal.
@@ -142,6 +144,7 @@ public enum Operation: UInt8, CaseIterable, Sendable {
     case .inject: "inject"
     case .recover: "recover"
     case .up: "up"
+    case .down: "down"
     case .ping: "ping"
     case .fault: "fault"
     }

@@ -1,22 +1,6 @@
-import Foundation
 import Simulator
 import ToolKit
 
-/// The disk that runs begin with: empty but for `/bin/play`, the same bytes for everybody.
 enum Disk {
-  static func standard() throws -> [UInt8] {
-    let folder = NSTemporaryDirectory() + "apus-simulator-\(getpid())"
-    defer { Files.remove(folder) }
-    for name in ["bin", "dev", "proc", "tmp"] { try Files.makeDirectory(folder + "/tree/" + name) }
-    try Files.write(BootModules.play, to: folder + "/tree/bin/play")
-    guard chmod(folder + "/tree/bin/play", 0o755) == 0 else { throw Failure("cannot make /bin/play executable") }
-    // The times of files are data of the run.
-    let names = ["", "/bin", "/dev", "/proc", "/tmp", "/bin/play"]
-    for name in names {
-      let time = Date(timeIntervalSince1970: 1_704_067_200)
-      try FileManager.default.setAttributes([.modificationDate: time], ofItemAtPath: folder + "/tree" + name)
-    }
-    try DiskImage.make(folder + "/disk", from: folder + "/tree", size: 4 * DiskImage.mebibyte, blockSize: 1024, label: "simulated")
-    return try Files.read(folder + "/disk")
-  }
+  static func standard() throws -> [UInt8] { try SimulatedImage.make(play: BootModules.play) }
 }

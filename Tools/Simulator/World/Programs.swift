@@ -141,7 +141,7 @@ struct FirstProcess {
       settle(world)
       world.before = census(world)
       world.begun = world.messages
-      _ = try ipc.call(.pm, PM.Fork())
+      fork()
       // The child begins in `becomePlayer`.
     } catch { end(66) }
     var status: Int32 = 0
@@ -168,6 +168,17 @@ struct FirstProcess {
       }
       do throws(Errno) { _ = try ipc.call(.pm, PM.Sleep(nanoseconds: 5_000_000)) } catch {}
       if isQuiet { return }
+    }
+  }
+
+  /// The first process does not give up for want of a frame.
+  private mutating func fork() {
+    while true {
+      do throws(Errno) {
+        _ = try ipc.call(.pm, PM.Fork())
+        return
+      } catch {}
+      do throws(Errno) { _ = try ipc.call(.pm, PM.Sleep(nanoseconds: 1_000_000)) } catch {}
     }
   }
 

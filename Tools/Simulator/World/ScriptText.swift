@@ -39,7 +39,7 @@ private func line(_ s: Statement) -> String {
   case .handle: return "\(name) \(s.x)"
   case .signal: return "\(name) c\(s.a) \(s.x)"
   case .await: return "\(name) \(s.x) \(s.y)"
-  case .kill, .up: return "\(name) \(ServiceName.text(Int(s.x)))"
+  case .kill, .up, .down: return "\(name) \(ServiceName.text(Int(s.x)))"
   case .inject: return "\(name) \(ServiceName.text(Int(s.x))) \(harm(s.y))"
   case .recover: return "\(name) \(ServiceName.text(Int(s.x))) \(s.y)"
   }

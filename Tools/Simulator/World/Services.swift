@@ -21,6 +21,8 @@ extension World {
     lives[slot] = .running
     if slot >= Endpoint.serviceSlots { return program(slot, isChild: life == .forked) }
     let ipc = FiberTransport(world: self, slot: slot)
+    // The counter-check of a campaign: whoever dies stays dead.
+    if !scenario.recovers, restarts[slot] > 0 { crash(.exception(vector: 6, signal: 4, address: 0)) }
     switch Endpoint(slot: slot, generation: 0) {
     case .vm:
       guard let server = MemoryServer<FiberTransport>(boot, window: ram) else { panic("VM has too little memory") }
