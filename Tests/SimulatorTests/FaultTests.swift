@@ -82,10 +82,11 @@ extension SimulatorTests {
     // "Fails": the driver was restarted although a file of 4097 bytes was written. Only one fault and three statements matter.
     var scenario = Scenario(text: Array(try Bench.scenario("files").utf8))
     scenario.faults = [Fault(.delay, at: 300, amount: 10_000), Fault(.killAfter, at: 400, service: Endpoint.disk.slot), Fault(.delay, at: 500, amount: 5_000)]
-    var shrinker = Shrinker(budget: 250, image: Bench.image) { outcome, _ in
+    var shrinker = Shrinker(budget: 600, image: Bench.image) { outcome, _ in
       outcome.restarts[Endpoint.disk.slot] > 0 && Bench.history(outcome).contains("write 4097") ? "both" : nil
     }
-    let (small, reason) = try #require(shrinker.shrink(scenario))
+    let shrunk = shrinker.shrink(scenario)
+    let (small, reason) = try #require(shrunk)
     #expect(reason == "both")
     #expect(small.faults.map(\.kind) == [.killAfter])
     let lines = String(decoding: small.text ?? [], as: UTF8.self).split(separator: "\n")

@@ -7,6 +7,9 @@ public struct Shrinker {
   public var budget: Int
   public private(set) var runs = 0
   let image: [UInt8]
+  /// Of the best scenario so far, without its faults.
+  private var lastMessages: UInt64 = 0
+  private var cleanMessages: UInt64 = 0
   /// What is wrong with a run, given the run of the same scenario without faults; nil if nothing that counts.
   let failure: (Outcome, _ reference: Outcome) -> String?
 
@@ -64,6 +67,7 @@ public struct Shrinker {
     } else {
       script = Generator.script(seed: best.scriptSeed)
     }
+    lastMessages = reference(best).messages
     var size = max(script.count / 2, 1)
     while size >= 1, runs < budget {
       var start = 0
@@ -74,6 +78,7 @@ public struct Shrinker {
         if shorter.count < script.count, let (found, why) = search(candidate) {
           best = found
           reason = why
+          lastMessages = cleanMessages
           script = shorter
         } else {
           start += size
@@ -90,17 +95,18 @@ public struct Shrinker {
     var candidate = candidate
     candidate.timeLimit = 60_000_000_000
     let clean = reference(candidate)
+    cleanMessages = clean.messages
     guard case .shutdown = clean.ending else { return nil }
     if candidate.faults.isEmpty {
       return failure(clean, clean).map { (candidate, $0) }
     }
     let last = candidate.faults.map(\.at).max() ?? 0
-    var steps: [Int64] = [0]
-    let stride = max(1, clean.messages / 150)
-    var shift: UInt64 = 0
-    while shift < clean.messages {
-      steps.append(Int64(shift) - Int64(last) + 1)
-      shift += stride
+    // As far from the end as before, as far from the start, then here and there.
+    var steps = [Int64(clean.messages) - Int64(lastMessages), 0]
+    var at = clean.begun + 1
+    while at <= clean.messages {
+      steps.append(Int64(at) - Int64(last))
+      at += max(1, (clean.messages - clean.begun) / 40)
     }
     for step in steps where runs < budget {
       var moved = candidate
