@@ -6,12 +6,24 @@ public struct Bench {
   /// Told by the tty driver when the shell reads for the first time.
   static let boot = "boot-to-shell"
 
+  /// The round trip on kernels told to take another way, by a word on their command line.
+  static let variants: KeyValuePairs = ["ipc-slowpath": "fastpath=off", "ipc-roundtrip-int": "ipc=int"]
+  private static let roundTrip = "ipc-roundtrip"
+
   /// The figures asked for, all if `names` is empty; without those that the guest did not give.
   public func run(_ names: [String], cpu: String, seconds: Int) throws -> FigureReport {
     try Files.makeDirectory(image.project.logs)
     var figures: [Figure] = []
-    let inside = names.filter { $0 != Self.boot }
+    let inside = names.filter { name in name != Self.boot && !Self.variants.contains { $0.key == name } }
     if names.isEmpty || !inside.isEmpty { figures += try measure(inside, cpu: cpu, seconds: seconds) }
+    for (name, word) in Self.variants where names.isEmpty || names.contains(name) {
+      let taken = try measure([Self.roundTrip], cpu: cpu, seconds: seconds, words: [word])
+      figures += taken.filter { $0.name == Self.roundTrip }.map { figure in
+        var figure = figure
+        figure.name = name
+        return figure
+      }
+    }
     if names.isEmpty || names.contains(Self.boot) { figures.append(try measureBoot(cpu: cpu, seconds: seconds)) }
     let order = Dictionary(uniqueKeysWithValues: Peer.table.enumerated().map { ($1.name, $0) })
     figures.sort { (order[$0.name] ?? .max, $0.name) < (order[$1.name] ?? .max, $1.name) }
@@ -30,12 +42,12 @@ public struct Bench {
   }
 
   /// By the guest's program `bench`.
-  private func measure(_ names: [String], cpu: String, seconds: Int) throws -> [Figure] {
+  private func measure(_ names: [String], cpu: String, seconds: Int, words: [String] = []) throws -> [Figure] {
     let disk = image.project.output + "/bench.img"
     let command = (["bench"] + (names.isEmpty ? [] : ["calibration"] + names.filter { $0 != "calibration" })).joined(separator: " ")
     try image.makeDisk(disk, files: ["run": command + "\n"])
     defer { Files.remove(disk) }
-    let machine = machine(disk, cpu: cpu, words: [Batch.word, "run=/run"])
+    let machine = machine(disk, cpu: cpu, words: [Batch.word, "run=/run"] + words)
     let result = try Batch.run(machine, script: nil, seconds: seconds)
     if let complaint = result.ending.complaint { throw Failure("bench: \(complaint); the kernel's log is \(machine.log)") }
     guard case .shutdown(0) = result.ending else { throw Failure("bench ended with status \(result.ending.exitStatus):\n\(result.output)") }
