@@ -30,7 +30,7 @@ extension Core where M: ~Copyable {
 
   /// Chooses `current`. The entries have done so already; for the start.
   public mutating func schedule() {
-    if let thread = current, thread.pointee.canRun, readyMask & (1 &<< UInt32(truncatingIfNeeded: thread.pointee.priority) &- 1) == 0 {
+    if let thread = current, thread.pointee.canRun, !thread.pointee.rerun, readyMask & (1 &<< UInt32(truncatingIfNeeded: thread.pointee.priority) &- 1) == 0 {
       // Goes on.
     } else {
       chooseAndFinish()

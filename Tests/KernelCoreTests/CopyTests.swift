@@ -41,6 +41,23 @@ import Testing
     #expect(world.load(server, local, 100) == Array(1...100))
   }
 
+  @Test("a call that is to be done again is done also when a turn that ends brings its thread back", arguments: [false, true])
+  func turnEnds(byTimer: Bool) {
+    let third = world.spawn(slot: 11)
+    world.map(server, local)
+    world.receive(.vm)
+    world.trap(server, .kernelCall, Message(call(100)))
+    world.map(client, remote)
+    world.store(client, remote, Array(1...100))
+    world.reply(.vm, server)
+    world.receive(.vm)
+    #expect(world.core.current == world.pointer(third) && world[server].rerun)
+    if byTimer { world.wait(20_000_000) } else { _ = try? world.kernel(third, Kernel.Yield()) }
+    #expect(world.core.current == world.pointer(server) && !world[server].rerun)
+    #expect((try? world.answer(server, call(100))) != nil)
+    #expect(world.load(server, local, 100) == Array(1...100))
+  }
+
   /// VM's part: answers every fault with a page, until nobody asks.
   func serveFaults(limit: Int = 10_000, _ decide: (KernelEvent.PageFault) -> Bool = { _ in true }) -> Int {
     var count = 0
