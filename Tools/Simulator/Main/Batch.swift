@@ -16,6 +16,10 @@ extension Scenario {
     seed = plan.seed
     rootInMemory = plan.ram ?? false
     recovers = plan.recovers ?? true
+    if let name = plan.mistake {
+      guard let known = Mistake(rawValue: name) else { throw Failure("'\(name)' is no mistake") }
+      mistake = known
+    }
     records = plan.points ?? false
     if let limit = plan.messageLimit { messageLimit = limit }
     for text in plan.faults ?? [] {

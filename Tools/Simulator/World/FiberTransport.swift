@@ -83,6 +83,7 @@ public struct FiberTransport: Transport {
 
   private func delivered(_ context: UnsafeMutablePointer<SimulatedContext>) throws(Errno) -> Delivery {
     try check(context)
+    if world.swallows(slot) { return try delivered(trap(.receive, .none, .any, 0, Message())) }
     let delivery = Delivery(message: context.pointee.words.message, flags: context.pointee.flags)
     if delivery.message.type == Service.Inject.number, delivery.isAsynchronous, delivery.message.source == .rs {
       world.harm(slot, delivery.message.payload.0)

@@ -75,6 +75,8 @@ public struct PlanRecord: Codable, Sendable {
   public var ram: Bool?
   /// False: nobody is restarted.
   public var recovers: Bool?
+  /// As `Mistake` names it.
+  public var mistake: String?
   public var points: Bool?
   /// The root disk goes into this file at the end.
   public var disk: String?

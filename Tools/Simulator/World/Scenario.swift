@@ -14,6 +14,8 @@ public struct Scenario: Sendable {
   public var rootInMemory = false
   /// False: nobody is restarted (the campaign's counter-check).
   public var recovers = true
+  /// Planted, for the campaign to find.
+  public var mistake: Mistake?
   /// Messages after which a run counts as one that never ends.
   public var messageLimit: UInt64 = 20_000_000
   /// Virtual nanoseconds of the same.

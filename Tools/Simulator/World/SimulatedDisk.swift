@@ -51,6 +51,7 @@ final class SimulatedDisk: BlockStore {
         world.struck += 1
         return .failed
       }
+      if world.losesWrite() { break }
       bytes.withUnsafeMutableBytes { request.gather(into: UnsafeMutableRawBufferPointer(rebasing: $0[place])) }
     case .flush: break
     }

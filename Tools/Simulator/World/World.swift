@@ -53,6 +53,9 @@ public final class World {
   /// Lines that were high when they were last looked at.
   var highLines: UInt32 = 0
   var failReservation = false
+  var mistakesMade = 0
+  /// For the mistake that gives an answer twice.
+  var keptReply: Message.Payload?
   /// VFS has the region through which it hands programs to VM.
   var hasStage = false
   static var stage: UInt64 { 0x0000_2E00_0000_0000 }
@@ -225,6 +228,7 @@ public final class World {
 
   /// The trap that stands in the registers of `slot`, who is current.
   private func perform(_ slot: Int) {
+    if let mistake = scenario.mistake, !commit(mistake, slot) { return }
     switch contexts[slot].pointee.rax {
     case TrapOperation.kernelCall.rawValue, TrapOperation.receive.rawValue: kernel.pointee.trap()
     default: message(slot)
