@@ -190,7 +190,7 @@ if metal == nil {
         "BootImage", "CFiber", "DeviceModels", "DSServer", "EchoDriver", "Ext2Server", "IPC", "KernelCore", "MemoryDriver", "NS16550", "PMServer",
         "PageTable", "ProcServer", "Protocols", "RSServer", "Script", "ServerKit", "SimulatedArch", "VFSServer", "VMServer", "VirtioBlock",
       ],
-      path: "Tools/Simulator/World", swiftSettings: [.unsafeFlags(["-enforce-exclusivity=unchecked"])]),
+      path: "Tools/Simulator/World", swiftSettings: [.unsafeFlags(["-enforce-exclusivity=unchecked", "-Xfrontend", "-assume-single-threaded"])]),
     .executableTarget(
       name: "simulator", dependencies: ["Script", "Simulator", "ToolKit"], path: "Tools/Simulator/Main",
       swiftSettings: [.unsafeFlags(["-enforce-exclusivity=unchecked"])]),

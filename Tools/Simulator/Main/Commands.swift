@@ -143,7 +143,8 @@ struct Commands {
     let image = try Disk.standard()
     for (name, text) in [
       ("ping-pong with the echo driver", "up echo\nping 2000000"),
-      ("full servers, disk driver", Self.load), ("full servers, RAM disk", Self.load),
+      ("full servers, small calls, disk driver", Self.calls), ("full servers, small calls, RAM disk", Self.calls),
+      ("full servers, data, disk driver", Self.load), ("full servers, data, RAM disk", Self.load),
     ] {
       var scenario = Scenario(text: Array(text.utf8))
       scenario.rootInMemory = name.hasSuffix("RAM disk")
@@ -158,7 +159,12 @@ struct Commands {
     }
   }
 
-  /// Small and large calls to files and pipes, processes, memory.
+  /// Calls that move few bytes: what they cost is messages.
+  private static let calls = (0..<60).map { _ in "fork c0 body\nwait c0\n" }.joined() + "exit 0\n:body\nopen f0 1 create\npipe f1 f2\n"
+    + (0..<150).map { round in "write f0 100 \(round)\nstat 1\nsend f2 100\nreceive f1 100\nlink 1 2\nunlink 2\n" }.joined()
+    + "close f0\nunlink 1\nexit 0\n"
+
+  /// Large calls to files, processes, memory.
   private static let load = (0..<40).map { round in
     """
     open f0 \(round) create
