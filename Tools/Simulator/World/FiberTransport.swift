@@ -1,3 +1,4 @@
+import CFiber
 import IPC
 import PageTable
 import Protocols
@@ -7,28 +8,29 @@ import SimulatedArch
 /// kernel's stack.
 public struct FiberTransport: Transport {
   unowned(unsafe) let world: World
+  private let hot: UnsafeMutablePointer<Hot>
   let slot: Int
+
+  init(world: World, slot: Int) {
+    self.world = world
+    hot = world.hot
+    self.slot = slot
+  }
 
   @inline(__always)
   private func trap(
     _ operation: TrapOperation, _ destination: Endpoint, _ source: Endpoint, _ deadline: UInt64, _ message: Message
   ) -> UnsafeMutablePointer<SimulatedContext> {
-    let context = world.contexts[slot]
-    if world.traps >= world.nextYield {
-      // Somebody else of the same priority goes first: as if the quantum had ended here.
-      world.nextYield = world.traps &+ 1 &+ world.random.next() % 128
-      context.pointee.rax = TrapOperation.kernelCall.rawValue
-      context.pointee.words.message = Message(Kernel.Yield())
-      world.trap(slot)
-      if slot >= Endpoint.serviceSlots { world.runHandlers(slot) }
-    }
+    let context = hot.pointee.contexts[slot]
+    if hot.pointee.traps >= hot.pointee.nextYield { world.giveWay(slot) }
     context.pointee.rax = operation.rawValue
     context.pointee.rdi = UInt64(destination.raw)
     context.pointee.rsi = UInt64(source.raw)
     context.pointee.rdx = deadline
     context.pointee.words.message = message
-    world.trap(slot)
-    if slot >= Endpoint.serviceSlots { world.runHandlers(slot) }
+    hot.pointee.event = .trap
+    apus_fiber_switch(hot.pointee.saved + slot, hot.pointee.saved[Fibers.kernel])
+    if slot >= Endpoint.serviceSlots, context.pointee.instruction == ProgramAddress.handler { world.runHandlers(slot) }
     return context
   }
 
@@ -83,7 +85,7 @@ public struct FiberTransport: Transport {
 
   private func delivered(_ context: UnsafeMutablePointer<SimulatedContext>) throws(Errno) -> Delivery {
     try check(context)
-    if world.swallows(slot) { return try delivered(trap(.receive, .none, .any, 0, Message())) }
+    if hot.pointee.hasMistake, world.swallows(slot) { return try delivered(trap(.receive, .none, .any, 0, Message())) }
     let delivery = Delivery(message: context.pointee.words.message, flags: context.pointee.flags)
     if delivery.message.type == Service.Inject.number, delivery.isAsynchronous, delivery.message.source == .rs {
       world.harm(slot, delivery.message.payload.0)
@@ -112,6 +114,16 @@ public struct FiberTransport: Transport {
 }
 
 extension World {
+  /// Somebody else of the same priority goes first: as if the quantum of `slot` had ended here.
+  @inline(never)
+  func giveWay(_ slot: Int) {
+    hot.pointee.nextYield = traps &+ 1 &+ random.next() % 128
+    contexts[slot].pointee.rax = TrapOperation.kernelCall.rawValue
+    contexts[slot].pointee.words.message = Message(Protocols.Kernel.Yield())
+    trap(slot)
+    if slot >= Endpoint.serviceSlots { runHandlers(slot) }
+  }
+
   /// What a drill asks of a service, done here and not by host code, so that it costs no host signal and an endless loop
   /// costs nothing at all. Nonsense answers are the server loop's business.
   func harm(_ slot: Int, _ kind: UInt64) {

@@ -9,7 +9,7 @@ final class Fibers {
   private static let stackSize = 512 << 10
 
   private let stacks: UnsafeMutableRawPointer
-  private let saved: UnsafeMutablePointer<UInt64>
+  let saved: UnsafeMutablePointer<UInt64>
   private var outer: UInt64 = 0
   /// What the stack of a slot runs when it begins.
   var body: (Int) -> Void = { _ in }

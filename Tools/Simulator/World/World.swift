@@ -8,6 +8,27 @@ import Script
 import ServerKit
 import SimulatedArch
 
+/// How a slot's fiber goes on when it runs next.
+enum Life: UInt8 { case none, fresh, forked, running }
+
+/// Why a fiber has gone back to the kernel's stack.
+enum Event {
+  case none, trap
+  case fault(address: UInt64, write: Bool)
+  case exception(vector: UInt64, signal: UInt32, address: UInt64)
+}
+
+/// What the way from a fiber to the kernel and back needs.
+struct Hot {
+  var event = Event.none
+  var traps: UInt64 = 0
+  /// The trap before which somebody else gets a turn.
+  var nextYield: UInt64
+  let saved: UnsafeMutablePointer<UInt64>
+  let contexts: UnsafeMutablePointer<UnsafeMutablePointer<SimulatedContext>>
+  let hasMistake: Bool
+}
+
 /// The whole system in one thread: kernel core, servers, drivers, devices, programs, virtual time. One run, then it is
 /// thrown away. The same scenario gives the same run, message by message.
 public final class World {
@@ -16,7 +37,7 @@ public final class World {
   let scenario: Scenario
   let kernel: UnsafeMutablePointer<Kernel>
   /// Registers by slot; they lie at the start of each thread record.
-  let contexts: [UnsafeMutablePointer<SimulatedContext>]
+  let contexts: UnsafeMutablePointer<UnsafeMutablePointer<SimulatedContext>>
   let ram: UnsafeMutableRawPointer
   let ramSize: UInt64
   let fibers = Fibers()
@@ -27,27 +48,27 @@ public final class World {
   let boot: UnsafeMutablePointer<BootInformation>
   let tables: UnsafeMutableRawPointer
 
-  /// How a slot's fiber goes on when it runs next.
-  enum Life: UInt8 { case none, fresh, forked, running }
-  var lives: [Life]
-  /// In an endless loop until somebody ends it.
-  var spinning: [Bool]
-  /// To die at its next trap.
-  var doomed: [Bool]
-  /// Held up: the registers of the trap that it will make.
-  var delayed: [SimulatedContext?]
-  /// Its trap has not been heard yet: somebody more important ran first.
-  var repeats: [Bool]
-  /// Harm to do after the next delivery; 0 for none.
-  var harms: [UInt64]
+  /// What each trap looks at: plain memory, so that no trap counts references.
+  let hot: UnsafeMutablePointer<Hot>
 
-  /// Why the running fiber came back.
-  enum Event {
-    case none, trap
-    case fault(address: UInt64, write: Bool)
-    case exception(vector: UInt64, signal: UInt32, address: UInt64)
+  // By thread slot.
+  let lives: UnsafeMutablePointer<Life>
+  /// In an endless loop until somebody ends it.
+  let spinning: UnsafeMutablePointer<Bool>
+  /// To die at its next trap.
+  let doomed: UnsafeMutablePointer<Bool>
+  /// Held up: the registers of the trap that it will make.
+  let delayed: UnsafeMutablePointer<SimulatedContext?>
+  /// Its trap has not been heard yet: somebody more important ran first.
+  let repeats: UnsafeMutablePointer<Bool>
+  /// Harm to do after the next delivery; 0 for none.
+  let harms: UnsafeMutablePointer<UInt64>
+
+  var event: Event {
+    get { hot.pointee.event }
+    set { hot.pointee.event = newValue }
   }
-  var event = Event.none
+  var traps: UInt64 { hot.pointee.traps }
   var end: Ending?
   var hasDeviceWork = false
   /// Lines that were high when they were last looked at.
@@ -64,7 +85,6 @@ public final class World {
   var log: [UInt8] = []
   var terminal: [UInt8] = []
   var messages: UInt64 = 0
-  var traps: UInt64 = 0
   var hash: UInt64 = 0xCBF2_9CE4_8422_2325
   var sent: [SentMessage] = []
   /// By client slot: whom it asked last, and what.
@@ -79,7 +99,6 @@ public final class World {
   var begun: UInt64 = 0
   var before: Census?
   var after: Census?
-  var nextYield: UInt64 = 0
 
   static var threadLimit: Int { 256 }
 
@@ -93,22 +112,29 @@ public final class World {
     kernel = .allocate(capacity: 1)
     boot = .allocate(capacity: 1)
     let stride = MemoryLayout<KernelCore.Thread<SimulatedContext>>.stride
-    contexts = (0..<Self.threadLimit).map { [tables] in (tables + $0 * stride).assumingMemoryBound(to: SimulatedContext.self) }
+    contexts = .allocate(capacity: Self.threadLimit)
+    for slot in 0..<Self.threadLimit { (contexts + slot).initialize(to: (tables + slot * stride).assumingMemoryBound(to: SimulatedContext.self)) }
+    hot = .allocate(capacity: 1)
+    hot.initialize(to: Hot(nextYield: 1 + random.next() % 128, saved: fibers.saved, contexts: contexts, hasMistake: scenario.mistake != nil))
     translations = Translations(slots: Self.threadLimit)
     disk = SimulatedDisk(image)
     devices = PCDevices(disks: scenario.rootInMemory ? [] : [disk], memory: WorldMemory(ram: ram, size: ramSize))
-    lives = [Life](repeating: .none, count: Self.threadLimit)
-    spinning = [Bool](repeating: false, count: Self.threadLimit)
-    doomed = spinning
-    repeats = spinning
-    delayed = [SimulatedContext?](repeating: nil, count: Self.threadLimit)
-    harms = [UInt64](repeating: 0, count: Self.threadLimit)
+    func table<T>(_ value: T) -> UnsafeMutablePointer<T> {
+      let table = UnsafeMutablePointer<T>.allocate(capacity: Self.threadLimit)
+      table.initialize(repeating: value, count: Self.threadLimit)
+      return table
+    }
+    lives = table(.none)
+    spinning = table(false)
+    doomed = table(false)
+    repeats = table(false)
+    delayed = table(nil)
+    harms = table(0)
     requests = [(server: Int, type: Int32)](repeating: (0, 0), count: Self.threadLimit)
     faults = scenario.faults.filter { $0.kind != .writeError }.sorted { $0.at < $1.at }
     writeErrors = Set(scenario.faults.filter { $0.kind == .writeError }.map(\.at))
     kernel.initialize(to: Kernel(machine: WorldMachine(ram: ram, size: ramSize, world: self), limits: limits, memory: tables))
     disk.world = self
-    nextYield = 1 + random.next() % 128
     bootSystem(image)
   }
 
@@ -117,6 +143,14 @@ public final class World {
     kernel.deallocate()
     tables.deallocate()
     boot.deallocate()
+    contexts.deallocate()
+    hot.deallocate()
+    lives.deallocate()
+    spinning.deallocate()
+    doomed.deallocate()
+    repeats.deallocate()
+    delayed.deallocate()
+    harms.deallocate()
     translations.deallocate()
     Self.giveMemory(ram, Int(ramSize))
   }
@@ -206,7 +240,7 @@ public final class World {
 
   @inline(__always)
   private func handle(_ slot: Int) {
-    traps &+= 1
+    hot.pointee.traps &+= 1
     // A trap takes some time; a little less or more moves everything that follows.
     kernel.pointee.machine.clock &+= 200 &+ (hash >> 40 & 255)
     switch event {
@@ -228,7 +262,7 @@ public final class World {
 
   /// The trap that stands in the registers of `slot`, who is current.
   private func perform(_ slot: Int) {
-    if let mistake = scenario.mistake, !commit(mistake, slot) { return }
+    if hot.pointee.hasMistake, let mistake = scenario.mistake, !commit(mistake, slot) { return }
     switch contexts[slot].pointee.rax {
     case TrapOperation.kernelCall.rawValue, TrapOperation.receive.rawValue: kernel.pointee.trap()
     default: message(slot)
@@ -261,7 +295,8 @@ public final class World {
   private func runDevices() {
     hasDeviceWork = false
     disk.complete(upTo: kernel.pointee.machine.clock) { devices.disks[0].complete($0, $1) }
-    if !devices.uart.output.isEmpty {
+    // In larger pieces: the last one is taken at the end.
+    if devices.uart.output.count > 2048 {
       devices.uart.output.withBytes { terminal += $0 }
       devices.uart.take(devices.uart.output.count)
     }

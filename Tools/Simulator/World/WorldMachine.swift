@@ -36,7 +36,10 @@ public struct WorldMachine: Machine {
 
   public mutating func maskLine(_ line: Int) { openLines &= ~(1 << UInt32(line)) }
   public mutating func unmaskLine(_ line: Int) { openLines |= 1 << UInt32(line) }
+  // Not into the kernel core's code, which counts references for several threads.
+  @inline(never)
   public mutating func readPort(_ port: UInt16, width: UInt32) -> UInt32 { world.devices.read(port, width: width) }
+  @inline(never)
   public mutating func writePort(_ port: UInt16, width: UInt32, value: UInt32) {
     world.devices.write(port, width: width, value: value)
     world.hasDeviceWork = true
