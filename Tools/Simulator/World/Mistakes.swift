@@ -1,4 +1,5 @@
 import IPC
+import KernelCore
 import Protocols
 import SimulatedArch
 
@@ -12,8 +13,10 @@ public enum Mistake: String, CaseIterable, Sendable {
   case lostAnswer = "lost-answer"
   /// An answer arrives, and once more in place of the next one.
   case doubledReply = "doubled-reply"
-  /// VFS is told of the new life with the number of the old one.
+  /// A process gets the generation of the one that had its slot before, while everybody is told the next.
   case oldGeneration = "old-generation"
+  /// VFS does not hear of the new life.
+  case lostNews = "lost-news"
   /// The new life says that it is ready, and nobody hears it.
   case lostReady = "lost-ready"
   /// The memory of a process that has ended is not given back.
@@ -62,10 +65,14 @@ extension World {
         return true
       }
     case .oldGeneration:
+      guard operation == .kernelCall, slot == Endpoint.vm.slot, type == Protocols.Kernel.ThreadFork.number else { return true }
+      kernel.pointee.trap()
+      forgetGeneration((context.pointee.words.message.body() as Protocols.Kernel.ThreadReply).thread)
+      mistakesMade += 1
+      return false
+    case .lostNews:
       guard operation == .sendAsync, slot == Endpoint.rs.slot, type == VFS.ServiceUp.number else { return true }
-      var call: VFS.ServiceUp = context.pointee.words.message.body()
-      call.restarts &-= 1
-      context.pointee.words.message = Message(call)
+      return skip(slot)
     case .lostReady:
       guard operation == .sendAsync, isReborn, type == RS.Ready.number else { return true }
       return skip(slot)
@@ -106,6 +113,13 @@ extension World {
     contexts[slot].pointee.setResult(status: 0, flags: 0)
     mistakesMade += 1
     return false
+  }
+
+  /// The record of a thread, whose registers are its beginning, says the generation before.
+  private func forgetGeneration(_ thread: Endpoint) {
+    guard let offset = MemoryLayout<KernelCore.Thread<SimulatedContext>>.offset(of: \.endpoint) else { return }
+    let old = Endpoint(slot: thread.slot, generation: thread.generation &- 1)
+    (UnsafeMutableRawPointer(contexts[thread.slot]) + offset).storeBytes(of: old, as: Endpoint.self)
   }
 
   /// `slot` has just got a message. True: it never did, and has to wait again.
