@@ -30,6 +30,7 @@ struct CampaignCommand: ParsableCommand {
   @Option(parsing: .upToNextOption, help: ArgumentHelp("Only add up these results.", valueName: "files")) var merge: [String] = []
   @Option(help: ArgumentHelp("Plant this mistake into the system.", valueName: "name")) var mistake: String?
   @Flag(inversion: .prefixedNo, help: "Whether services that died are restarted.") var recovery = true
+  @Flag(inversion: .prefixedNo, help: "Whether crash points come before the random part.") var points = true
   @Flag(help: "Stop at the first loss.") var firstLoss = false
   @Option(help: ArgumentHelp("Simulators at a time (default: one for each processor).", valueName: "n")) var jobs: Int?
 
@@ -83,6 +84,7 @@ struct CampaignCommand: ParsableCommand {
     campaign.recovers = recovery
     campaign.mistake = mistake
     campaign.stopsAtLoss = firstLoss
+    campaign.triesPoints = points
     let progress = Progress()
     let start = Date()
     campaign.progress = { result in

@@ -22,6 +22,8 @@ public final class Campaign {
   public var progress: ((CampaignResult) -> Void)?
   /// Stops at the first thing that is lost.
   public var stopsAtLoss = false
+  /// Whether crash points come first.
+  public var triesPoints = true
   /// Random runs, at most; nil: until the deadline.
   public var randomLimit: Int?
 
@@ -58,7 +60,7 @@ public final class Campaign {
     var at = 0
     let place = Dictionary(uniqueKeysWithValues: workloads.enumerated().map { ($1.name, $0) })
     try work {
-      guard at < mine.count, !self.isOver else { return nil }
+      guard self.triesPoints, at < mine.count, !self.isOver else { return nil }
       at += 1
       return Job(item: mine[at - 1], reference: references[place[mine[at - 1].workload.name]!], isPoint: true)
     }

@@ -36,18 +36,29 @@ extension Commands {
     try end()
     let image = try Disk.standard()
     var answer = 0
+    // Disks that the reader of our answers has had already are not written again.
+    var known: Set<String> = []
     while let line = readLine() {
       let plan = try JSONDecoder().decode(PlanRecord.self, from: Data(line.utf8))
       let scenario = try Scenario(plan)
       fflush(nil)
       let text = try inChild { () -> Data in
         let outcome = World(scenario, disk: image).run()
-        if let disk = plan.disk { try Files.write(outcome.disk, to: disk) }
-        return try OutcomeRecord(outcome, points: plan.points ?? false).json()
+        let record = OutcomeRecord(outcome, points: plan.points ?? false)
+        if let disk = plan.disk, !known.contains(record.diskDigest) { try Files.write(outcome.disk, to: disk) }
+        return try record.json()
+      }
+      if plan.disk != nil, let ended = try text.map({ try JSONDecoder().decode(Ended.self, from: Data($0.utf8)) }), ended.status == 0 {
+        known.insert(ended.diskDigest)
       }
       FileHandle.standardOutput.write(Data("{\"id\":\(plan.id ?? answer),\"outcome\":\(text ?? "null")}\n".utf8))
       answer += 1
     }
+  }
+
+  private struct Ended: Decodable {
+    var status: UInt64?
+    var diskDigest: String
   }
 
   /// What `body` gives, made in a forked process; nil if that died.

@@ -55,7 +55,12 @@ public struct OutcomeRecord: Codable, Sendable {
     broken = outcome.broken
     log = String(decoding: outcome.log, as: UTF8.self)
     var digest: UInt64 = 0xCBF2_9CE4_8422_2325
-    for byte in outcome.disk { digest = (digest ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
+    outcome.disk.withUnsafeBytes { bytes in
+      for at in stride(from: 0, to: bytes.count & ~7, by: 8) {
+        digest = (digest ^ bytes.loadUnaligned(fromByteOffset: at, as: UInt64.self)) &* 0x0000_0100_0000_01B3
+        digest ^= digest >> 29
+      }
+    }
     diskDigest = String(digest, radix: 16)
     if wanted {
       points = outcome.sent.map { Point(index: $0.index, from: SentMessage.thread($0.from), to: SentMessage.thread($0.to), name: $0.name) }
