@@ -1,4 +1,3 @@
-import Foundation
 import Script
 import Simulator
 import Testing
@@ -23,12 +22,7 @@ enum Bench {
   static func history(_ outcome: Outcome) -> String { String(decoding: outcome.history, as: UTF8.self) }
 
   /// The verdict of e2fsck on the disk of a run.
-  static func complaint(_ outcome: Outcome) throws -> String? {
-    let path = NSTemporaryDirectory() + "apus-simulator-test-\(getpid())"
-    defer { Files.remove(path) }
-    try Files.write(outcome.disk, to: path)
-    return try DiskImage.complaint(path)
-  }
+  static func complaint(_ outcome: Outcome) throws -> String? { try SimulatedImage.complaint(outcome.disk) }
 
   static func scenario(_ name: String) throws -> String {
     String(decoding: try Files.read(Project.find().root + "/Tests/Scenarios/\(name).script"), as: UTF8.self)

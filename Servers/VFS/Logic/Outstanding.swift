@@ -61,6 +61,7 @@ extension VirtualFileSystem {
       heldCount -= 1
     } catch {
       if error != .wouldBlock { return false }
+      tryAgainSoon()
     }
     return true
   }

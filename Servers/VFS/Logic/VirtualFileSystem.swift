@@ -32,6 +32,7 @@ public final class VirtualFileSystem<T: Transport>: Server {
   var outboxCount = 0
   /// Requests with `isSent` false.
   var heldCount = 0
+  var isAlarmSet = false
   /// Bit n: worker n can go on.
   var ready: UInt64 = 0
   var sequence: UInt64 = 0
@@ -112,7 +113,10 @@ public final class VirtualFileSystem<T: Transport>: Server {
     return answer
   }
 
-  public func notified(by source: Endpoint, events: UInt64, _ ipc: inout T) { pump() }
+  public func notified(by source: Endpoint, events: UInt64, _ ipc: inout T) {
+    if source == .kernel, events & KernelEvent.alarm != 0 { isAlarmSet = false }
+    pump()
+  }
 
   /// From PM and RS, and answers. Everything else that comes this way is ignored (M-F11, M-N5).
   private func asynchronous(_ delivery: Delivery) {
@@ -170,6 +174,7 @@ public final class VirtualFileSystem<T: Transport>: Server {
         return
       } catch {
         guard error == .wouldBlock else { return }
+        tryAgainSoon()
       }
     }
     precondition(outboxCount < tables.outbox.count, "the outbox is sized for the worst case")
@@ -177,11 +182,21 @@ public final class VirtualFileSystem<T: Transport>: Server {
     outboxCount += 1
   }
 
+  /// The kernel has no room for a message. If others have filled it no answer of ours will wake us: an alarm does.
+  func tryAgainSoon() {
+    guard !isAlarmSet else { return }
+    do throws(Errno) {
+      let now = try ipc.kernel(Kernel.Clock()).now
+      try ipc.kernel(Kernel.Alarm(deadline: now &+ 1_000_000))
+      isAlarmSet = true
+    } catch {}  // then the next message wakes us
+  }
+
   private func flush() {
     while outboxCount > 0 {
       let posted = tables.outbox[outboxHead]
       do throws(Errno) { try ipc.sendAsync(posted.message, to: posted.destination) } catch {
-        if error == .wouldBlock { return }
+        if error == .wouldBlock { return tryAgainSoon() }
       }
       outboxHead = (outboxHead + 1) % tables.outbox.count
       outboxCount -= 1

@@ -16,4 +16,12 @@ public enum SimulatedImage {
     try DiskImage.make(folder + "/disk", from: folder + "/tree", size: 4 * DiskImage.mebibyte, blockSize: 1024, label: "simulated")
     return try Files.read(folder + "/disk")
   }
+
+  /// The verdict of `e2fsck` on the disk of a run: nil if it is sound.
+  public static func complaint(_ disk: [UInt8]) throws -> String? {
+    let path = NSTemporaryDirectory() + "apus-simulated-disk-\(getpid())"
+    defer { Files.remove(path) }
+    try Files.write(disk, to: path)
+    return try DiskImage.complaint(path)
+  }
 }

@@ -79,7 +79,8 @@ struct Commands {
     let (seed, until, from) = (try number("--seed"), try number("--until"), try number("--from"))
     let (ram, trace, json, disk) = (flag("--ram"), flag("--trace"), flag("--json"), try value("--disk"))
     guard !words.isEmpty else { throw Failure(Self.usage) }
-    var scenario = try Self.scenario(words.removeFirst())
+    let name = words.removeFirst()
+    var scenario = try Self.scenario(name)
     try end()
     scenario.faults = faults
     scenario.seed = seed ?? 1
@@ -96,6 +97,26 @@ struct Commands {
     if scenario.records { for message in outcome.sent { print(message.text) } }
     print(String(decoding: outcome.history, as: UTF8.self), terminator: "")
     print(outcome.summary)
+    if outcome.ending != .stopped { try judge(outcome, of: scenario, name) }
+  }
+
+  /// What a run has lost, with the command that looks for a smaller one; the status is 1 then.
+  private func judge(_ outcome: Outcome, of scenario: Scenario, _ name: String) throws {
+    var clean = scenario
+    clean.faults = []
+    clean.records = false
+    let image = try Disk.standard()
+    var complaints = outcome.complaints(reference: scenario.faults.isEmpty ? outcome : World(clean, disk: image).run())
+    if case .shutdown = outcome.ending, let complaint = try SimulatedImage.complaint(outcome.disk) { complaints.append("e2fsck: \(complaint)") }
+    if complaints.isEmpty { return }
+    for complaint in complaints { print("lost: \(complaint)") }
+    if !scenario.faults.isEmpty { print("a smaller one: \(Self.command(scenario, name)) --shrink") }
+    Foundation.exit(1)
+  }
+
+  /// The command that shows a run again.
+  static func command(_ scenario: Scenario, _ name: String) -> String {
+    "apus simulate \(name) --seed \(scenario.seed)\(scenario.rootInMemory ? " --ram" : "")" + scenario.faults.map { " --fault \($0.text)" }.joined()
   }
 
   private mutating func seeds() throws {
@@ -114,7 +135,7 @@ struct Commands {
       messages += a.messages + b.messages
       if a.hash != b.hash || a.history != b.history || a.ending != b.ending {
         different += 1
-        print("seed \(seed): two runs differ: simulator run \(seed) --seed \(seed)\(scenario.rootInMemory ? " --ram" : "")")
+        print("seed \(seed): two runs differ: \(Self.command(scenario, "\(seed)"))")
       }
       if a.ending != .shutdown(0) || !a.leaks.isEmpty || !a.unanswered.isEmpty || a.broken != nil || a.contradictions > 0 {
         unfinished += 1

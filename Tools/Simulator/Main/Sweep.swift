@@ -25,8 +25,6 @@ extension Commands {
     print("without faults: \(reference.summary)")
     var (runs, struck, failed, dirty) = (0, 0, 0, 0)
     var seen: [String: Int] = [:]
-    let path = NSTemporaryDirectory() + "apus-sweep-\(getpid())"
-    defer { Files.remove(path) }
     for at in stride(from: kinds.contains { $0.hasPrefix("kill") } ? 1 : reference.begun + 1, through: reference.messages, by: Int(every)) {
       for kind in kinds.compactMap(Fault.Kind.init(rawValue:)) {
         scenario.faults = [Fault(kind, at: at, service: slot, amount: amount)]
@@ -35,15 +33,14 @@ extension Commands {
         struck += outcome.struck > 0 ? 1 : 0
         var complaints = outcome.complaints(reference: reference)
         if runs % 20 == 0, case .shutdown = outcome.ending {
-          try Files.write(outcome.disk, to: path)
-          if let complaint = try DiskImage.complaint(path) { complaints.append("e2fsck: \(complaint)"); dirty += 1 }
+          if let complaint = try SimulatedImage.complaint(outcome.disk) { complaints.append("e2fsck: \(complaint)"); dirty += 1 }
         }
         guard let first = complaints.first else { continue }
         failed += 1
         let text = complaints.joined(separator: "; ")
         seen[String(first.prefix(60)), default: 0] += 1
         if seen[String(first.prefix(60))]! <= 3 {
-          print("\(scenario.faults[0].text): \(text)\n  simulator run \(file) --seed \(seed)\(ram ? " --ram" : "") --fault \(scenario.faults[0].text)")
+          print("\(scenario.faults[0].text): \(text)\n  \(Self.command(scenario, file))")
         }
       }
     }
@@ -68,8 +65,7 @@ extension Commands {
       print("it does not fail")
       return
     }
-    print("# \(reason)\n# found in \(shrinker.runs) runs; shown again by: simulator run FILE --seed \(seed)\(ram ? " --ram" : "")"
-      + small.faults.map { " --fault \($0.text)" }.joined())
+    print("# \(reason)\n# found in \(shrinker.runs) runs; shown again by: \(Self.command(small, "FILE"))")
     print(String(decoding: small.text ?? [], as: UTF8.self), terminator: "")
   }
 }

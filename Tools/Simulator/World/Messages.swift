@@ -99,7 +99,10 @@ extension World {
   private func refuse(_ slot: Int) -> Bool {
     let errno: Errno
     switch contexts[slot].pointee.rax {
-    case TrapOperation.sendAsync.rawValue: errno = .wouldBlock
+    case TrapOperation.sendAsync.rawValue:
+      // Quotas are such that there is always room for an answer, and for RS's news of services.
+      guard contexts[slot].pointee.words.message.type > 0, slot != Endpoint.rs.slot else { return false }
+      errno = .wouldBlock
     case TrapOperation.send.rawValue, TrapOperation.sendRec.rawValue, TrapOperation.notify.rawValue:
       // Those that are never down answer always.
       let to = Endpoint(raw: UInt32(truncatingIfNeeded: contexts[slot].pointee.rdi))
