@@ -136,8 +136,8 @@ private final class FakeHost: CampaignHost {
     ])
     let wrong = CampaignOracle.judge(item, outcome, reference: reference, diskComplaint: nil)
     result.add(item, outcome, reference: reference, wrong: wrong, isPoint: false)
-    #expect(result.passed && result.cannotSurvive.map(\.service) == ["pm"] && result.counts["disk"]?["kill-after"]?.lost == 0)
-    #expect(result.text.contains("cannot be survived yet: pm (1 of 1)"))
+    #expect(result.passed && result.cannotSurvive.map(\.what) == ["pm: its death"] && result.counts["disk"]?["kill-after"]?.lost == 0)
+    #expect(result.text.contains("servers do not survive yet: pm: its death (1 of 1)"))
     #expect(XMLParser(data: Data(result.page.html.utf8)).parse())
   }
 
@@ -148,7 +148,10 @@ private final class FakeHost: CampaignHost {
     outcome.history = "0 0 open -5\n"
     outcome.diskDigest = "e"
     #expect(CampaignOracle.judge(item, outcome, reference: reference, diskComplaint: nil).isEmpty)
-    #expect(CampaignOracle.judge(item, outcome, reference: reference, diskComplaint: "bad").count == 1)
+    outcome.status = 3
+    #expect(CampaignOracle.judge(item, outcome, reference: reference, diskComplaint: "bad").isEmpty)
+    outcome.leaks = ["grants 1 -> 2"]
+    #expect(CampaignOracle.judge(item, outcome, reference: reference, diskComplaint: nil).count == 1)
     outcome.ending = "stuck: x"
     #expect(!CampaignOracle.judge(item, outcome, reference: reference, diskComplaint: nil).isEmpty)
     #expect(!CampaignOracle.judge(item, nil, reference: reference, diskComplaint: nil).isEmpty)

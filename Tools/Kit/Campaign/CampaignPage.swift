@@ -7,13 +7,17 @@ extension CampaignResult {
     return words
   }
 
-  /// Vital services that the runs have hurt: what nobody survives yet.
-  public var cannotSurvive: [(service: String, lost: Int, injected: Int)] {
-    counts.keys.sorted().compactMap { service in
-      let kinds = (counts[service] ?? [:]).filter { isExpected(service, $0.key) }
-      let lost = kinds.reduce(0) { $0 + $1.value.lost }
-      return lost == 0 ? nil : (service, lost, kinds.reduce(0) { $0 + $1.value.activated })
+  /// What servers do not survive yet: "pm: its death", "vfs: refuse".
+  public var cannotSurvive: [(what: String, lost: Int, activated: Int)] {
+    var found: [String: (Int, Int)] = [:]
+    for (service, kinds) in counts {
+      for (kind, counts) in kinds where isExpected(service, kind) && counts.lost > 0 {
+        let what = CampaignFault.Kind(rawValue: kind)?.mayShow == true ? "\(service): \(kind)" : "\(service): its death"
+        let old = found[what] ?? (0, 0)
+        found[what] = (old.0 + counts.lost, old.1 + counts.activated)
+      }
     }
+    return found.sorted { $0.key < $1.key }.map { ($0.key, $0.value.0, $0.value.1) }
   }
 
   public var text: String {
@@ -21,9 +25,9 @@ extension CampaignResult {
     lines.append("  \(grouped(pointsTried)) of \(grouped(points)) crash points, \(grouped(randomRuns)) random runs, \(Int(seconds)) s")
     lines += columns(rows, left: [0, 1]).split(separator: "\n").map { "  \($0)" }
     if !cannotSurvive.isEmpty {
-      lines.append("  cannot be survived yet: " + cannotSurvive.map { "\($0.service) (\($0.lost) of \($0.injected))" }.joined(separator: ", "))
+      lines.append("  servers do not survive yet: " + cannotSurvive.map { "\($0.what) (\($0.lost) of \($0.activated))" }.joined(separator: ", "))
     }
-    for finding in findings where !finding.isVital {
+    for finding in findings where !finding.isKnown {
       lines.append("  LOST: \(finding.service) \(finding.kind): \(finding.what)\n        \(finding.command)")
     }
     lines.append("  \(grouped(losses)) lost: \(passed ? "passed" : "failed")")
@@ -41,7 +45,10 @@ extension CampaignResult {
     page.recoveries = recoveries.values.flatMap { $0 }
     page.tables = [.init("Faults by service and kind", rows, bad: [6])]
     if !cannotSurvive.isEmpty {
-      page.tables.append(.init("Cannot be survived yet", [["service", "ended the system", "of deaths"]] + cannotSurvive.map { [$0.service, "\($0.lost)", "\($0.injected)"] }))
+      page.tables.append(.init("What servers do not survive yet", [["service", "of what", "lost", "tried"]] + cannotSurvive.map {
+        let words = $0.what.split(separator: ":", maxSplits: 1).map(String.init)
+        return [words[0], words[1], "\($0.lost)", "\($0.activated)"]
+      }))
     }
     let times = recoveries.sorted { $0.key < $1.key }.filter { !$0.value.isEmpty }
     if !times.isEmpty {
@@ -50,8 +57,8 @@ extension CampaignResult {
         return [service, grouped(sorted.count), Picture.duration(Double(sorted[sorted.count / 2])), Picture.duration(Double(sorted.last ?? 0))]
       }))
     }
-    page.complaints = findings.filter { !$0.isVital }.map { "\($0.service) \($0.kind): \($0.what) (\($0.command))" }
-    page.notes = findings.filter(\.isVital).map { "expected: \($0.service) \($0.kind): \($0.what) (\($0.command))" }
+    page.complaints = findings.filter { !$0.isKnown }.map { "\($0.service) \($0.kind): \($0.what) (\($0.command))" }
+    page.notes = findings.filter(\.isKnown).map { "known: \($0.service) \($0.kind): \($0.what) (\($0.command))" }
     return page
   }
 }

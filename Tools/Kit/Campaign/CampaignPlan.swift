@@ -75,10 +75,15 @@ public struct CampaignRandom: Sendable {
 
 extension CampaignPlan {
   /// A random workload, schedule and one to three faults: of every kind, in every service.
-  /// - Parameter messages: how many the workload has without faults; nil if nobody knows yet: then it is run so.
+  /// - Parameter reference: the workload without faults, with its points: they tell whose message it is, more or less, for other
+  ///   schedules number them otherwise.
   public static func random(_ random: inout CampaignRandom, workload: Workload, reference: CampaignOutcome) -> Item {
     var faults: [CampaignFault] = []
     let drivers = services(vital: false), vital = services(vital: true)
+    func sender(_ at: UInt64) -> String {
+      let name = reference.points?.first { $0.index == at }?.from ?? "process"
+      return name.hasPrefix("process.") ? "process" : name
+    }
     for _ in 0..<[1, 1, 2, 3][random.below(4)] {
       let at = 1 + UInt64(random.below(Int(reference.messages)))
       switch random.below(12) {
@@ -86,8 +91,8 @@ extension CampaignPlan {
         faults.append(CampaignFault(random.pick([.killBefore, .killAfter, .killDuring]), at: at, service: random.pick(drivers)))
       case 5...6: faults.append(CampaignFault(.harm, at: at, service: random.pick(drivers), amount: 1 + UInt64(random.below(5))))
       case 7: faults.append(CampaignFault(random.pick([.killBefore, .killAfter, .killDuring]), at: at, service: random.pick(vital)))
-      case 8: faults.append(CampaignFault(.refuse, at: at, service: "any"))
-      case 9: faults.append(CampaignFault(.delay, at: at, service: "any", amount: UInt64(1 + random.below(3_000_000))))
+      case 8: faults.append(CampaignFault(.refuse, at: at, service: sender(at)))
+      case 9: faults.append(CampaignFault(.delay, at: at, service: sender(at), amount: UInt64(1 + random.below(3_000_000))))
       case 10: faults.append(CampaignFault(.exhaust, at: at, service: "vm"))
       default: faults.append(CampaignFault(.writeError, at: 1 + UInt64(random.below(Int(max(1, reference.writes)))), service: "disk"))
       }
