@@ -24,16 +24,19 @@ func forkBomb() {
   let before = processCount()
   do throws(Errno) {
     standardOutput.flush()
+    let failures = try pipe()
     let first = try fork()
     if first == 0 {
       do throws(Errno) { try setProcessGroup(0, 0) } catch {}
-      // Twelve generations: 4,096 processes if there were room.
-      for _ in 0..<12 { do throws(Errno) { _ = try fork() } catch {} }
-      do throws(Errno) { try pause() } catch {}
-      terminate(0)
+      explode(telling: failures.writeEnd)
     }
-    // Let it grow for half a second, then make an end, as often as it takes.
-    try sleep(nanoseconds: 500_000_000)
+    try close(failures.writeEnd)
+    // Until fork fails in it, or patience ends.
+    try handle(Signal.alarm) { _ in }
+    _ = try alarm(nanoseconds: patience)
+    var isFull = false
+    do throws(Errno) { isFull = try !read(failures.readEnd, atMost: 1).isEmpty } catch {}
+    _ = try alarm(nanoseconds: 0)
     let most = processCount()
     for _ in 0..<200 {
       do throws(Errno) { try kill(-first, Signal.kill) } catch {}
@@ -43,11 +46,28 @@ func forkBomb() {
     }
     let after = processCount()
     printLine(Bytes("hostile forkbomb: ") + decimal(before) + Bytes(" processes, then ") + decimal(most) + Bytes(", then ") + decimal(after))
-    if after > before || most < before + 8 { exit(1) }
+    if !isFull { printLine(Bytes("hostile forkbomb: fork did not fail")) }
+    if after > before || most < before + 8 || !isFull { exit(1) }
   } catch {
     printLine(Bytes("hostile forkbomb: ") + Bytes(errorText(error)))
     exit(1)
   }
+}
+
+/// Nanoseconds after which the bomb should have filled what there is.
+private let patience: UInt64 = 60_000_000_000
+
+/// Twelve generations: 4,096 processes if there were room. The first failure of each is told.
+private func explode(telling descriptor: Int) -> Never {
+  var told = false
+  for _ in 0..<12 {
+    do throws(Errno) { _ = try fork() } catch {
+      if !told { do throws(Errno) { try writeAll(descriptor, Bytes("f")) } catch {} }
+      told = true
+    }
+  }
+  do throws(Errno) { try pause() } catch {}
+  terminate(0)
 }
 
 /// Processes in PM's table, ended ones included.
