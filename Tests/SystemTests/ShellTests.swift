@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 import ToolKit
 
@@ -44,6 +45,32 @@ import ToolKit
     #expect(session.expect("still 42"))
     session.type("\u{4}")
     #expect(session.end() == .shutdown(0) || session.text.contains("still 42"))
+  }
+
+  @Test("Ctrl-C typed at any moment of the start of a job leads back to the prompt", arguments: ["sleep 1000", "cat | sleep 1000", "(true; sleep 1000)"])
+  func quickFingers(job: String) throws {
+    var machine = try System.machine("quick-fingers-\(job.filter(\.isLetter))")
+    machine.words = []
+    let session = try Session(machine, seconds: 60)
+    #expect(session.expect("# "))
+    var random = SystemRandomNumberGenerator()
+    for round in 0..<60 {
+      // After so many bytes of the line's echo, and then after so many other things that this machine had to do.
+      let bytes = Int.random(in: 0...job.utf8.count + 2, using: &random)
+      let yields = round % 3 == 0 ? 0 : Int.random(in: 0...20_000, using: &random)
+      let start = session.serial.count
+      session.type(job + "\n")
+      #expect(session.wait { session.serial.count >= start + bytes })
+      for _ in 0..<yields { sched_yield() }
+      session.type("\u{3}")
+      guard session.expect("^C"), session.expect("# ") else {
+        Issue.record("round \(round), \(bytes) bytes, \(yields) yields: no prompt after \(session.text.suffix(200))")
+        return
+      }
+    }
+    session.type("echo still $((40 + 2))\n")
+    #expect(session.expect("still 42"))
+    session.stop()
   }
 
   @Test("what is written is there after the next boot, and the disk is clean") func persistence() throws {

@@ -78,7 +78,7 @@ extension Shell {
       } catch {}
     }
     if interactive {
-      for signal in [Signal.interrupt, Signal.quit, Signal.terminalStop, Signal.terminalInput, Signal.terminalOutput, Signal.terminate] {
+      for signal in [Signal.interrupt, Signal.alarm, Signal.quit, Signal.terminalStop, Signal.terminalInput, Signal.terminalOutput, Signal.terminate] {
         do throws(Errno) { try resetSignal(signal) } catch {}
       }
       // Ctrl-C since the fork met the shell's handler, but was meant for what this child is to be.

@@ -58,8 +58,12 @@ extension Shell {
     guard let start = index(ofJob: number) else { return }
     if jobControl {
       do throws(Errno) { try setForegroundGroup(0, jobs[start].group) } catch {}
-      // Ctrl-C between the line's end and here met the shell, but was meant for the job.
-      if interrupted { do throws(Errno) { try kill(-jobs[start].group, Signal.interrupt) } catch {} }
+      // Ctrl-C between the line's end and here met the shell, but was meant for the job; or it met only those of a
+      // pipeline that were there already.
+      if jobs[start].members.count > 1 { collect() }
+      if interrupted || jobs[start].members.contains(where: { $0.state == .done && $0.status.signal == Signal.interrupt }) {
+        do throws(Errno) { try kill(-jobs[start].group, Signal.interrupt) } catch {}
+      }
     }
     while let place = index(ofJob: number), jobs[place].state == .running {
       do throws(Errno) {

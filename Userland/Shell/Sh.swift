@@ -68,7 +68,8 @@ extension Shell {
   /// An interactive shell: signals of the terminal's keys are for its jobs.
   func takeTerminal() {
     do throws(Errno) {
-      try handle(Signal.interrupt) { _ in interrupted = true }
+      try handle(Signal.interrupt) { noteInterrupt($0) }
+      try handle(Signal.alarm) { noteInterrupt($0) }
       for signal in [Signal.quit, Signal.terminalStop, Signal.terminalInput, Signal.terminalOutput, Signal.terminate] { try ignore(signal) }
       try setProcessGroup(0, 0)
     } catch {}  // a session leader is in a group of its own already

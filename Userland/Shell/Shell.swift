@@ -235,10 +235,34 @@ struct LineReader {
       }
       text += rest
       rest = []
-      rest = try read(descriptor, atMost: isTerminal ? 4096 : 1)
+      rest = try isTerminal ? typed() : read(descriptor, atMost: 1)
       if rest.isEmpty { return text.isEmpty ? nil : text }
     }
   }
+}
+
+extension LineReader {
+  /// What is typed next, or `.interrupted` by Ctrl-C, even if that came just before the read began.
+  private func typed() throws(Errno) -> [UInt8] {
+    isReading = true
+    defer { isReading = false }
+    while !interrupted {
+      do throws(Errno) { return try read(descriptor, atMost: 4096) } catch {
+        if error != .interrupted { throw error }
+      }
+    }
+    throw .interrupted
+  }
+}
+
+/// Set while the shell reads from its terminal.
+nonisolated(unsafe) private var isReading = false
+
+/// The handler of SIGINT, and of the SIGALRM by which it comes back: a read that begins between the handler and the
+/// kernel does not hear of Ctrl-C, so it is woken once more, until somebody has seen `interrupted`.
+func noteInterrupt(_ signal: Int32) {
+  if signal == Signal.interrupt { interrupted = true }
+  if interrupted, isReading { do throws(Errno) { _ = try alarm(nanoseconds: 20_000_000) } catch {} }
 }
 
 extension [UInt8] {
