@@ -77,8 +77,7 @@ public enum BootTable {
         privileges: driver(lines: 0x0E00 | 0x0020),  // PCI INTx of QEMU's pc machine: 5, 9, 10, 11
         // PCI configuration space, and the window in which firmware places I/O BARs. A PCI server that hands
         // out single devices (SEC30) comes later.
-        ports: (PortRange(0xCF8, 8), PortRange(0xC000, 0x4000), .none, .none),
-        memory: PhysicalRange(base: 0xE000_0000, length: 0x1EC0_0000))
+        ports: (PortRange(0xCF8, 8), PortRange(0xC000, 0x4000), .none, .none))
     case 6:
       BootEntry(name: "tty", module: "tty", endpoint: .tty, kind: .service, policy: .restart, priority: 3,
         privileges: driver(lines: 1 << 4, also: to(.pm)),

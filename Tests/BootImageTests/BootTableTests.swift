@@ -51,6 +51,11 @@ import Testing
     }
   }
 
+  @Test("SEC28 nobody may map device memory: no device of ours has any that its driver uses")
+  func deviceMemory() {
+    for row in rows { #expect(row.memory.length == 0, "\(row.name)") }
+  }
+
   @Test("a process has no kernel call but time and yield, and reaches no driver and no file system")
   func user() {
     let user = Privileges.user
