@@ -84,8 +84,9 @@ struct Boot: ParsableCommand {
   private func interact(_ machine: inout Machine) throws -> Ending {
     machine.serial = .terminal
     try Files.write("", to: machine.log)
-    let child = try Child(machine.commandLine, seconds: timeout ?? 365 * 86400, pipes: .terminal)
-    let status = child.wait()
+    let status = try Terminal.plain {
+      try Child(machine.commandLine, seconds: timeout ?? 365 * 86400, pipes: .terminal).wait()
+    }
     return Ending(status: Int(status), log: String(decoding: try Files.read(machine.log), as: UTF8.self))
   }
 

@@ -101,9 +101,10 @@ public struct Child {
     return status & 0x7F == 0 ? (status >> 8) & 0xFF : 128 + (status & 0x7F)
   }
 
-  /// Ends it and all that it started.
+  /// Ends it and all that it started, at once and without a word of theirs. Not for one with our terminal, which is
+  /// in our own group.
   public func kill() {
-    _ = Foundation.kill(pid, SIGTERM)  // `timeout` hands it on
+    _ = Foundation.kill(-pid, SIGKILL)
   }
 
   /// What a command said and how it ended.
@@ -149,6 +150,9 @@ enum Living {
     for number in [SIGINT, SIGTERM, SIGHUP] {
       signal(number) { number in
         for index in 0..<64 where Living.slots[index] > 0 { kill(Living.slots[index], SIGTERM) }
+        // QEMU puts the terminal back as it found it; then we do.
+        for index in 0..<64 where Living.slots[index] > 0 { waitpid(Living.slots[index], nil, 0) }
+        Terminal.restore()
         _exit(128 + number)
       }
     }

@@ -24,7 +24,7 @@ public final class Session {
     child = try Child(machine.commandLine, seconds: seconds + 10, pipes: [.input, .output])
   }
 
-  deinit { if finished == nil { _ = stop() } }
+  deinit { if finished == nil { stop() } }
 
   public var log: String { (try? Files.read(machine.log)).map { String(decoding: $0, as: UTF8.self) } ?? "" }
   public var text: String { String(decoding: serial, as: UTF8.self) }
@@ -97,7 +97,8 @@ public final class Session {
     return reap(nil)
   }
 
-  /// Ends the machine now.
+  /// Ends the machine now, unless it has ended by itself.
+  @discardableResult
   public func stop() -> Ending {
     if let finished { return finished }
     child.kill()

@@ -60,7 +60,7 @@ public struct Bench {
     try image.makeDisk(disk)
     defer { Files.remove(disk) }
     let session = try Session(machine(disk, cpu: cpu, words: []), seconds: seconds)
-    defer { _ = session.stop() }
+    defer { session.stop() }
     guard session.expectInLog(Batch.ready), session.wait(until: { KernelLog.bootTicks(session.log) != nil }),
       let ticks = KernelLog.bootTicks(session.log)
     else { throw Failure("bench: no prompt came; the kernel's log is \(session.machine.log)") }
