@@ -71,6 +71,18 @@ extension SimulatorTests {
     #expect(Bench.run(scenario).complaints(reference: reference) != [])
   }
 
+  @Test("a Swift trap or a bad load in a driver's own code ends that driver, not the simulator", arguments: [true, false])
+  func hostCrash(_ isTrap: Bool) throws {
+    for _ in 0..<20 {
+      var scenario = Scenario(text: Array(try Bench.scenario("tty-dies").utf8))
+      scenario.hostCrash = (Endpoint.tty.slot, isTrap)
+      let outcome = Bench.run(scenario)
+      #expect(outcome.ending == .shutdown(0))
+      #expect(outcome.restarts[Endpoint.tty.slot] >= 2)
+      #expect(String(decoding: outcome.log, as: UTF8.self).contains("RS: tty restarted (\(isTrap ? "trap" : "null"))"))
+    }
+  }
+
   @Test("faults as words and back", arguments: ["kill-before@12:disk", "kill-during@7:tty", "delay@5:1000", "exhaust@9", "write-error@3", "harm@4:memory:2", "refuse@1"])
   func words(_ text: String) { #expect(Fault(text)?.text == text) }
 

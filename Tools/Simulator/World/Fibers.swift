@@ -84,6 +84,19 @@ enum Crashes {
   nonisolated(unsafe) static var handler: (_ signal: Int32, _ address: UInt64) -> Void = { _, _ in }
   nonisolated(unsafe) private static var isInstalled = false
 
+  /// One of them, for the tests of their handling.
+  @inline(never)
+  static func happen(isTrap: Bool, _ number: Int) {
+    if isTrap {
+      var small = UInt8(truncatingIfNeeded: number | 1)
+      for _ in 0..<300 { small += 1 }  // overflows
+      Glibc.exit(Int32(small))
+    } else {
+      let value = UnsafePointer<Int32>(bitPattern: 8).unsafelyUnwrapped.pointee
+      Glibc.exit(value)
+    }
+  }
+
   static func install() {
     if isInstalled { return }
     isInstalled = true

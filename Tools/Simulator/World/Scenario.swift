@@ -16,6 +16,8 @@ public struct Scenario: Sendable {
   public var recovers = true
   /// Planted, for the campaign to find.
   public var mistake: Mistake?
+  /// A service whose first life runs into a real crash of host code: a Swift trap, or a load from address 8.
+  public var hostCrash: (service: Int, isTrap: Bool)?
   /// Messages after which a run counts as one that never ends.
   public var messageLimit: UInt64 = 20_000_000
   /// Virtual nanoseconds of the same.

@@ -23,6 +23,7 @@ extension World {
     let ipc = FiberTransport(world: self, slot: slot)
     // The counter-check of a campaign: whoever dies stays dead.
     if !scenario.recovers, restarts[slot] > 0 { crash(.exception(vector: 6, signal: 4, address: 0)) }
+    if let host = scenario.hostCrash, host.service == slot, restarts[slot] == 0 { Crashes.happen(isTrap: host.isTrap, slot) }
     switch Endpoint(slot: slot, generation: 0) {
     case .vm:
       guard let server = MemoryServer<FiberTransport>(boot, window: ram) else { panic("VM has too little memory") }
