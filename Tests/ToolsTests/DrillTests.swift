@@ -10,6 +10,17 @@ import ToolKit
     for drill in drills { #expect(!drill.about.isEmpty, "\(drill.name)") }
   }
 
+  @Test("at least eight drills run on every host, each by a script that is there") func hosts() throws {
+    let project = try Project.find()
+    let drills = try Drill.all(project).filter { !$0.scripts.isEmpty }
+    #expect(drills.count >= 8)
+    for name in drills.flatMap(\.scripts) { #expect(Files.exists(project.root + "/Tests/Scenarios/\(name).script"), "\(name)") }
+    for name in [
+      "disk-driver-dies-in-a-copy", "tty-dies-under-a-shell", "driver-hangs", "driver-always-crashes", "driver-answers-garbage", "two-deaths-at-once",
+      "death-during-recovery", "storm-of-kills",
+    ] { #expect(drills.contains { $0.name == name }, "\(name)") }
+  }
+
   @Test("steps, comments and empty lines") func steps() throws {
     let drill = try Drill(name: "d", "# x\nabout it  is so\nseed 9\nmemory 64\n\ntype a && b &\nkill disk\nkill tty crash\nexpect a b\nlog RS: x\nbalanced\n")
     #expect(drill.about == "it  is so" && drill.seed == 9 && drill.memory == 64 && drill.balanced)

@@ -33,6 +33,26 @@ import Testing
     #expect(report.text.contains(reason), "\(report.text)")
   }
 
+  @Test("a script is played by /bin/play, and its history must be the simulator's") func scripts() throws {
+    let drill = try Drill(name: "d", "about x\nscript files\ntype true\n")
+    #expect(drill.scripts == ["files"])
+    #expect(Player.commands(drill) == ["play -c \"$(cat /drill/files.script)\"", "true"])
+    let output = Self.output("nothing of a script")
+    #expect(Player.judge(drill, seed: 1, output: output, log: "", histories: ["files": ""]).passed)
+    let report = Player.judge(drill, seed: 1, output: output, log: "", histories: ["files": "0 0 open 0\n"])
+    #expect(!report.passed && report.text.contains("'nothing', not '0 0 open 0'"), "\(report.text)")
+  }
+
+  @Test("in the simulator a script is compared with itself without faults, line by line") func withoutFaults() {
+    let text = "open f0 1\nkill disk\nread f0 5\nrecover disk 1\n:child\ninject tty hang\nexit 0\n"
+    #expect(ScriptPlayer.faults(in: text) == 2)
+    #expect(ScriptPlayer.withoutFaults(text) == "open f0 1\nsleep 0\nread f0 5\nsleep 0\n:child\nsleep 0\nexit 0\n")
+    let plain = "0 0 open 0\n0 1 sleep 0\n0 2 read 5 abc\n0 3 sleep 0\n"
+    #expect(ScriptPlayer.differences("0 0 open 0\n0 1 kill 0\n0 2 read 5 abc\n0 3 recover 0\n", plain) == 0)
+    #expect(ScriptPlayer.differences("0 0 open 0\n0 1 kill 0\n0 2 read -5\n0 3 recover 0\n", plain) == 1)
+    #expect(ScriptPlayer.differences("0 0 open 0\n", plain) == 1)
+  }
+
   @Test("a service that RS gives up: expected, it is reported; unexpected, the drill fails") func givenUp() throws {
     let lines = String(repeating: "RS: echo given up (null) after 11 deaths in a row\n", count: Player.rounds)
     let output = Self.output("one")

@@ -4,7 +4,8 @@
 ///     about TEXT                     what it shows
 ///     seed N
 ///     memory MIB
-///     type COMMAND                   a line for the shell
+///     script NAME                    plays Tests/Scenarios/NAME.script: the part that runs on all three hosts
+///     type COMMAND                   a line for the shell, where there is one
 ///     kill SERVICE [HARM]            RS ends it; with a harm it ends itself at its next message
 ///     expect TEXT                    in what the guest prints, after the last expected text
 ///     log TEXT                       anywhere in the kernel's log
@@ -15,6 +16,7 @@
 ///     storm SERVICE every MS kills N [mixed]   kills while all files are read, compared and partly copied
 public struct Drill: Equatable, Sendable {
   public enum Step: Equatable, Sendable {
+    case script(String)
     case type(String)
     case kill(service: String, harm: String?)
     case expect(String)
@@ -58,6 +60,7 @@ public struct Drill: Equatable, Sendable {
       case ("about", 2..., _): about = String(rest)
       case ("seed", 2, 1): seed = numbers[0]
       case ("memory", 2, 1): memory = numbers[0]
+      case ("script", 2, _): steps.append(.script(words[1]))
       case ("type", 2..., _): steps.append(.type(String(rest)))
       case ("kill", 2...3, _): steps.append(.kill(service: words[1], harm: words.count == 3 ? words[2] : nil))
       case ("expect", 2..., _): steps.append(.expect(String(rest)))
@@ -79,6 +82,18 @@ public struct Drill: Equatable, Sendable {
   public static func == (a: Drill, b: Drill) -> Bool {
     a.name == b.name && a.about == b.about && a.seed == b.seed && a.memory == b.memory && a.steps == b.steps && a.balanced == b.balanced
       && a.files?.count == b.files?.count && a.files?.mebibytes == b.files?.mebibytes && a.storm == b.storm
+  }
+
+  /// The scripts that it plays, by name.
+  public var scripts: [String] {
+    steps.compactMap { step in
+      if case .script(let name) = step { name } else { nil }
+    }
+  }
+
+  /// The text of a script.
+  static func script(_ name: String, _ project: Project) throws -> String {
+    String(decoding: try Files.read(project.root + "/Tests/Scenarios/\(name).script"), as: UTF8.self)
   }
 
   /// All drills of the tree, by name.

@@ -51,7 +51,7 @@ public struct DrillReport: Sendable {
     let kinds = Dictionary(grouping: restarts, by: \.cause).map { ($0.key, $0.value.count) }.sorted { ($1.1, $0.0) < ($0.1, $1.0) }
     if !kinds.isEmpty { lines.append("  by kind: " + kinds.map { "\($0.0) \($0.1)" }.joined(separator: ", ")) }
     if !restarts.isEmpty {
-      lines.append("  recovery in guest instructions: median \(grouped(recovery.median)), p99 \(grouped(recovery.p99)), max \(grouped(recovery.max))")
+      lines.append("  recovery in \(host == .metal ? "guest instructions" : "virtual nanoseconds"): median \(grouped(recovery.median)), p99 \(grouped(recovery.p99)), max \(grouped(recovery.max))")
     }
     if let throughput {
       let share = throughput.without == 0 ? 0 : throughput.with * 100 / throughput.without

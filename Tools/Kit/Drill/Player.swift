@@ -1,3 +1,5 @@
+import Script
+
 /// Plays a drill of steps: they become a script that the guest runs by itself (`run=`), and what it printed is
 /// judged afterwards.
 public struct Player {
@@ -16,6 +18,7 @@ public struct Player {
   static func commands(_ drill: Drill) -> [String] {
     drill.steps.compactMap { step in
       switch step {
+      case .script(let name): "play -c \"$(cat /drill/\(name).script)\""
       case .type(let command): command
       case .kill(let service, nil): "service kill \(service)"
       case .kill(let service, let harm?): "service inject \(service) \(harm)"
@@ -35,7 +38,12 @@ public struct Player {
     let project = image.project
     let disk = project.output + "/drill.\(drill.name).img"
     try Files.makeDirectory(project.logs)
-    try image.makeDisk(disk, files: Ballast.files.merging([
+    var scripts: [String: String] = [:], histories: [String: String] = [:]
+    for name in drill.scripts {
+      scripts["drill/\(name).script"] = try Drill.script(name, project)
+      histories[name] = try ScriptPlayer(project, say: { _ in }).outcome(name, seed: 1).history
+    }
+    try image.makeDisk(disk, files: Ballast.files.merging(scripts) { $1 }.merging([
       Self.script: Self.play.joined(separator: "\n") + "\n", "drill/steps": Self.commands(drill).joined(separator: "\n") + "\n",
     ]) { $1 })
     var machine = Machine(media: .direct(kernel: project.kernel, archive: project.archive), disk: .file(disk), log: project.logs + "/drill.\(drill.name).log")
@@ -46,7 +54,7 @@ public struct Player {
     let result = try Batch.run(machine, script: nil, seconds: seconds, watcher: { log in
       progress?.show("\(drill.name): \(KernelLog.restarts(log()).count) recoveries")
     })
-    var report = Self.judge(drill, seed: machine.seed, output: result.output, log: result.log)
+    var report = Self.judge(drill, seed: machine.seed, output: result.output, log: result.log, histories: histories)
     if result.ending != .shutdown(0) {
       report.complaints.append(result.ending.complaint ?? "the script ended with status \(result.ending.exitStatus)")
     }
@@ -58,15 +66,25 @@ public struct Player {
     return report
   }
 
-  static func judge(_ drill: Drill, seed: Int, output: String, log: String) -> DrillReport {
+  /// - Parameter histories: what the scripts' processes write, by the simulator.
+  static func judge(_ drill: Drill, seed: Int, output: String, log: String, histories: [String: String] = [:]) -> DrillReport {
     var report = DrillReport(drill: drill.name, seed: seed)
     report.about = drill.about
     report.restarts = KernelLog.restarts(log)
     let givenUp = KernelLog.givenUp(log).map(\.service)
-    var rest = output.firstRange(of: record).map { output[$0.upperBound...] } ?? ""
+    let half = output.firstRange(of: record).map { output[$0.upperBound...] } ?? ""
+    var rest = half
     for step in drill.steps {
       switch step {
       case .type: break
+      case .script(let name):
+        let seen = History(terminal: Array(half.utf8)).text
+        let expected = histories[name] ?? ""
+        if String(decoding: seen, as: UTF8.self) != expected {
+          let difference = CampaignOracle.difference(String(decoding: seen, as: UTF8.self), expected)
+          report.complaints.append("script \(name), against the simulator: \(difference)")
+          report.digestsDiffering += 1
+        }
       case .kill: report.kills += rounds
       case .expect(let text):
         if let found = rest.firstRange(of: text) { rest = rest[found.upperBound...] } else {
