@@ -41,6 +41,19 @@ extension SimulatorTests {
   @Test("VM without frames: calls may fail, but nothing leaks and everybody goes on")
   func exhaustion() throws { try sweep("family", [.exhaust], .none, step: 41) }
 
+  @Test("a block write that fails once: calls may say so, but the disk is sound and nothing leaks")
+  func writeErrors() throws {
+    let text = try Bench.scenario("files")
+    let reference = Bench.run(text)
+    #expect(reference.writes > 10)
+    for write in stride(from: 1, through: reference.writes, by: 4) {
+      let outcome = Bench.run(text, faults: [Fault(.writeError, at: write)])
+      #expect(outcome.struck == 1)
+      #expect(outcome.complaints(reference: reference) == [], "write \(write)")
+      #expect(try Bench.complaint(outcome) == nil, "write \(write)")
+    }
+  }
+
   @Test("every scenario ends well: drivers killed, hung, trapped, null and answering nonsense", arguments: [
     "files", "disk-dies", "tty-dies", "two-deaths", "family", "ping", "storm",
   ])

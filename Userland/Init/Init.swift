@@ -97,7 +97,13 @@ func endOthers() {
 
 func shutDown(_ status: Int) -> Never {
   var ipc = KernelTrap()
-  do throws(Errno) { try sync() } catch {}
+  // What could not be written is still there to be written: a disk may fail once.
+  for _ in 0..<3 {
+    do throws(Errno) {
+      try sync()
+      break
+    } catch {}
+  }
   do throws(Errno) { _ = try ipc.call(.rs, RS.Shutdown(status: UInt64(status & 0xFF))) } catch {}
   while true { do throws(Errno) { try pause() } catch {} }
 }
