@@ -19,7 +19,7 @@ extension World {
     let vmRoot: UInt64 = 1 << 20
     let stub = vmRoot + Page.size
     let archive = stub + Page.size
-    let bytes = BootModules.archive(ramDisk: scenario.rootInMemory ? image : nil)
+    let bytes = BootModules.archive(ramDisk: scenario.rootInMemory ? image : [UInt8](repeating: 0, count: 64 << 10))
     precondition(UInt64(bytes.count) + archive + (1 << 20) < ramSize, "the simulated RAM is too small")
     bytes.withUnsafeBytes { (ram + Int(archive)).copyMemory(from: $0.baseAddress!, byteCount: bytes.count) }
     let free = archive + Page.up(UInt64(bytes.count))
