@@ -1,7 +1,7 @@
 import IPC
 
 /// What is told to `Machine.traced`.
-public enum Tracing: BitwiseCopyable {
+public enum Tracing: BitwiseCopyable, Sendable {
   /// Nothing: each place that delivers a message on the slow path asks this once, the fast path never.
   case off
   case messages

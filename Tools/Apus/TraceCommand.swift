@@ -9,13 +9,14 @@ struct TraceCommand: ParsableCommand {
     commandName: "trace",
     abstract: "Runs shell commands and shows every message that the system passed meanwhile, by name.",
     discussion: """
-      Standard input holds the commands. A chart is one HTML page without anything from outside: a column for each thread,
+      Standard input holds the commands; in the simulator, whose programs are scripts, a script of Userland/Script. A chart is one HTML page without anything from outside: a column for each thread,
       a row for each message.
 
       EXAMPLES
         echo 'ls /' | apus trace --format chart --output ls.html
         echo 'cat /etc/motd' | apus trace --only rootfs --only disk
         printf 'service kill disk\\nls /bin\\n' | apus trace --name Block --format json --output disk.json
+        apus trace --host simulator < Tests/Scenarios/files.script
         echo 'true' | apus trace --boot --kernel-calls | head -100
       """)
 
@@ -38,12 +39,15 @@ struct TraceCommand: ParsableCommand {
 
   func run() throws {
     let commands = String(decoding: FileHandle.standardInput.readDataToEndOfFile(), as: UTF8.self)
-    let image = Image(try Project.find(), say: say)
-    try image.make()
-    let run = TraceRun(image, say: say)
-    let result = switch host {
-    case .metal: try run.metal(commands, kernelCalls: kernelCalls, seconds: timeout)
-    case .processes, .simulator: throw Failure("no trace of the host '\(host.rawValue)' yet")
+    let project = try Project.find()
+    let result: TraceRun.Result
+    switch host {
+    case .metal:
+      let image = Image(project, say: say)
+      try image.make()
+      result = try TraceRun(image, say: say).metal(commands, kernelCalls: kernelCalls, seconds: timeout)
+    case .simulator: result = try TraceRun.simulator(project, script: commands, kernelCalls: kernelCalls, seconds: timeout, say: say)
+    case .processes: throw Failure("no trace of the host '\(host.rawValue)' yet")
     }
     var filter = TraceFilter()
     filter.participants = Set(only)

@@ -17,7 +17,12 @@ public struct TraceFilter: Sendable {
   public func apply(_ trace: Trace) -> Trace {
     var trace = trace
     var events = trace.events[...]
-    if skipsBoot, let start = events.firstIndex(where: { $0.to == .tty && CallShapes.name(Char.Read.number) == $0.name && !$0.isAnswer }) {
+    // The simulator has no shell: its program is the first that asks anything.
+    if skipsBoot, let start = events.firstIndex(where: {
+      trace.host == Host.simulator.rawValue
+        ? !$0.from.isService && $0.from != .initProcess && $0.to == .vfs
+        : $0.to == .tty && CallShapes.name(Char.Read.number) == $0.name && !$0.isAnswer
+    }) {
       events = events[start...]
     }
     trace.events = events.filter { event in

@@ -14,6 +14,17 @@ public struct TraceRun {
     public var output: String
   }
 
+  /// A script of `Userland/Script` in the simulator.
+  public static func simulator(_ project: Project, script: String, kernelCalls: Bool, seconds: Int, say: (String) -> Void) throws -> Result {
+    try Files.makeDirectory(project.output)
+    let file = project.output + "/trace.script", records = project.output + "/trace.simulated"
+    defer { for file in [file, records] { Files.remove(file) } }
+    try Files.write(script, to: file)
+    let program = try SimulatorProgram(project, say: say)
+    let said = try program.output(["run", file, "--records", records] + (kernelCalls ? ["--kernel-calls"] : []), seconds: seconds)
+    return Result(trace: Trace(host: "simulator", bytes: try Files.read(records)), ending: .shutdown(0), output: said)
+  }
+
   /// - Parameter kernelCalls: records them too.
   public func metal(_ commands: String, kernelCalls: Bool, seconds: Int) throws -> Result {
     let project = image.project

@@ -24,7 +24,7 @@ struct Commands {
   }
 
   static let usage = """
-    simulator run SCENARIO [--seed N] [--fault F]... [--until N] [--from N] [--trace] [--ram] [--json] [--disk FILE]
+    simulator run SCENARIO [--seed N] [--fault F]... [--until N] [--from N] [--trace] [--ram] [--json] [--disk FILE] [--records FILE [--kernel-calls]]
     simulator seeds --count N [--first N]      each seed twice: the same hash, history and end
     simulator scripts --count N [--first N]    histories of generated scripts, for comparison with other hosts
     simulator sweep SCENARIO --service NAME [--kind K,...] [--every N] [--seed N] [--ram] [--amount A]
@@ -78,6 +78,7 @@ struct Commands {
     }
     let (seed, until, from) = (try number("--seed"), try number("--until"), try number("--from"))
     let (ram, trace, json, disk) = (flag("--ram"), flag("--trace"), flag("--json"), try value("--disk"))
+    let (records, calls) = (try value("--records"), flag("--kernel-calls"))
     guard !words.isEmpty else { throw Failure(Self.usage) }
     let name = words.removeFirst()
     var scenario = try Self.scenario(name)
@@ -86,10 +87,12 @@ struct Commands {
     scenario.seed = seed ?? 1
     scenario.rootInMemory = ram
     scenario.records = trace || json || until != nil
+    scenario.tracing = records == nil ? .off : calls ? .everything : .messages
     if let until { scenario.stopBefore = until }
     if let from { scenario.recordRange = from..<UInt64.max }
     let outcome = World(scenario, disk: try Disk.standard()).run()
     if let disk { try Files.write(outcome.disk, to: disk) }
+    if let records { try Files.write(outcome.trace.withUnsafeBytes { Array($0) }, to: records) }
     if json {
       print(String(decoding: try OutcomeRecord(outcome, points: trace).json(), as: UTF8.self))
       return

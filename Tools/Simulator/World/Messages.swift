@@ -21,7 +21,7 @@ extension World {
     if nextFault < faults.count, faults[nextFault].at <= messages {
       strikeFaults(slot)
     } else {
-      kernel.pointee.trap()
+      enterKernel()
     }
   }
 
@@ -82,7 +82,7 @@ extension World {
       struck += 1
       kernel.pointee.schedule()
     } else if kernel.pointee.current?.pointee.endpoint.slot == slot {
-      kernel.pointee.trap()
+      enterKernel()
     } else {
       // The death of another has made somebody more important run first: the trap comes when it is our turn again.
       repeats[slot] = true
@@ -119,7 +119,7 @@ extension World {
     contexts[slot].pointee.rax = TrapOperation.receive.rawValue
     contexts[slot].pointee.rsi = UInt64(Endpoint.none.raw)
     contexts[slot].pointee.rdx = kernel.pointee.machine.clock &+ nanoseconds
-    kernel.pointee.trap()
+    enterKernel()
   }
 
   /// Planned harm, as soon as the service runs with a message in its hands.

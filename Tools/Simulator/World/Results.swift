@@ -11,7 +11,7 @@ extension World {
     return Outcome(
       ending: end ?? .stuck("no end"), history: history.text, contradictions: history.contradictions, terminal: terminal, log: log, hash: hash,
       messages: messages, traps: traps, time: kernel.pointee.machine.clock, restarts: restarts, begun: begun, before: before, after: after,
-      unanswered: unanswered(), struck: struck, mayFail: scenario.mayFail, writes: writes, disk: rootDisk(), sent: sent,
+      unanswered: unanswered(), struck: struck, mayFail: scenario.mayFail, writes: writes, disk: rootDisk(), sent: sent, trace: trace,
       broken: kernel.pointee.brokenInvariant().map { "\($0)" })
   }
 

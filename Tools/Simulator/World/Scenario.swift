@@ -1,3 +1,5 @@
+import IPC
+import KernelCore
 import Script
 
 /// What a run does: a script, a seed for everything that is left open, faults.
@@ -26,6 +28,8 @@ public struct Scenario: Sendable {
   public var frames = 6144
   /// Keep a record of each message: crash points, and what `apus simulate` prints.
   public var records = false
+  /// Records of the kernel core, as other hosts make them.
+  public var tracing = Tracing.off
   /// Where recording begins and ends.
   public var recordRange: Range<UInt64> = 0..<UInt64.max
   /// The run stops before this message.
@@ -98,6 +102,7 @@ public struct Outcome: Sendable {
   /// The root disk.
   public var disk: [UInt8]
   public var sent: [SentMessage]
+  public var trace: [TraceRecord]
   /// The kernel core's invariants at the end; nil if all hold.
   public var broken: String?
 

@@ -75,6 +75,8 @@ public final class World {
   var highLines: UInt32 = 0
   var failReservation = false
   var mistakesMade = 0
+  /// What `Scenario.tracing` has asked for.
+  var trace: [TraceRecord] = []
   /// For the mistake that gives an answer twice.
   var keptReply: Message.Payload?
   /// VFS has the region through which it hands programs to VM.
@@ -135,6 +137,7 @@ public final class World {
     writeErrors = Set(scenario.faults.filter { $0.kind == .writeError }.map(\.at))
     kernel.initialize(to: Kernel(machine: WorldMachine(ram: ram, size: ramSize, world: self), limits: limits, memory: tables))
     disk.world = self
+    kernel.pointee.startTrace(scenario.tracing)
     bootSystem(image)
   }
 
@@ -264,7 +267,7 @@ public final class World {
   private func perform(_ slot: Int) {
     if hot.pointee.hasMistake, let mistake = scenario.mistake, !commit(mistake, slot) { return }
     switch contexts[slot].pointee.rax {
-    case TrapOperation.kernelCall.rawValue, TrapOperation.receive.rawValue: kernel.pointee.trap()
+    case TrapOperation.kernelCall.rawValue, TrapOperation.receive.rawValue: enterKernel()
     default: message(slot)
     }
     if harms[slot] != 0 { strike(slot) }
@@ -318,6 +321,12 @@ public final class World {
     case 8: crash(.exception(vector: 0, signal: 8, address: address))
     default: crash(.exception(vector: 6, signal: 4, address: address))
     }
+  }
+
+  /// The trap in the registers of who is current.
+  @inline(__always)
+  func enterKernel() {
+    if scenario.tracing == .off { kernel.pointee.trap() } else { kernel.pointee.tracedTrap() }
   }
 
   @inline(__always)

@@ -45,6 +45,9 @@ public struct WorldMachine: Machine {
     world.hasDeviceWork = true
   }
 
+  @inline(never)
+  public mutating func traced(_ record: TraceRecord) { world.trace.append(record) }
+
   public mutating func resetExtendedState(slot: Int) { world.begin(slot, .fresh) }
   public mutating func copyExtendedState(from: Int, to: Int) { world.begin(to, .forked) }
 
