@@ -63,6 +63,10 @@ private final class FakeHost: CampaignHost {
     #expect(Set(faults).count == faults.count)
     for index in 1...40 { #expect(faults.contains("kill-during@\(index):disk")) }
     #expect(result.passed && result.counts["disk"]?["kill-after"]?.recovered == 40)
+    #expect(result.timedRuns == result.points && result.timeWith == result.timeWithout && result.timeline.count == result.points)
+    let html = result.page.html
+    for part in ["Faults and recoveries", "Time from death to ready", "Throughput", "Faults by service and kind"] { #expect(html.contains(part)) }
+    #expect(XMLParser(data: Data(html.utf8)).parse())
   }
 
   @Test("shards are disjoint and together are all; their sums are the whole") func shards() throws {

@@ -34,6 +34,8 @@ extension CampaignResult {
     return lines.joined(separator: "\n")
   }
 
+  private func perSecond(_ time: UInt64) -> Int { Int(Double(timedRuns) * 1e9 / Double(time)) }
+
   public var page: Page {
     var page = Page(title: "Campaign", passed: passed)
     page.about = "\(head). Every message of every workload as a crash point of every driver, then random faults; virtual time."
@@ -42,6 +44,12 @@ extension CampaignResult {
       .init(grouped(runs), "runs"), .init("\(grouped(pointsTried)) of \(grouped(points))", "crash points", isGood: pointsTried == points),
       .init(grouped(recoveredSum), "recovered"), .init(grouped(losses), "lost", isGood: losses == 0),
     ]
+    page.timelineTitle = "Faults and recoveries in virtual time, of \(timeline.count) deaths"
+    page.marks = timeline
+    if timedRuns > 0, timeWith > 0, timeWithout > 0 {
+      page.throughput = [("without faults", perSecond(timeWithout)), ("with faults", perSecond(timeWith))]
+      page.throughputUnit = "workloads a second of virtual time"
+    }
     page.recoveries = recoveries.values.flatMap { $0 }
     page.tables = [.init("Faults by service and kind", rows, bad: [6])]
     if !cannotSurvive.isEmpty {

@@ -37,7 +37,12 @@ public struct CampaignResult: Codable, Equatable, Sendable {
   /// Nanoseconds of virtual time from a death to ready, by service.
   public var recoveries: [String: [Int]] = [:]
 
-  static let findingLimit = 3, recoveryLimit = 20_000
+  /// Deaths and returns in virtual time, of the first runs.
+  public var timeline: [Page.Mark] = []
+  /// Of runs that recovered: how many, their virtual time in all, and that of the same workloads without faults.
+  public var timedRuns = 0, timeWith: UInt64 = 0, timeWithout: UInt64 = 0
+
+  static let findingLimit = 3, recoveryLimit = 20_000, timelineLimit = 500
 
   public init(seed: UInt64, shard: String) {
     self.seed = seed
@@ -87,6 +92,13 @@ public struct CampaignResult: Codable, Equatable, Sendable {
       }
     }
     guard let outcome else { return }
+    if manifested && wrong.isEmpty {
+      timedRuns += 1
+      timeWith += outcome.time
+      timeWithout += reference.time
+    }
+    let marks = KernelLog.restarts(outcome.log).filter { $0.time > 0 }.map(Page.Mark.init)
+    timeline += marks.prefix(max(0, Self.timelineLimit - timeline.count))
     for restart in KernelLog.restarts(outcome.log) where recoveries[restart.service, default: []].count < Self.recoveryLimit {
       recoveries[restart.service, default: []].append(restart.recovery)
     }
@@ -109,6 +121,10 @@ public struct CampaignResult: Codable, Equatable, Sendable {
       for (kind, counts) in kinds { sum.counts[service, default: [:]][kind] = (sum.counts[service]?[kind] ?? FaultCounts()) + counts }
     }
     for finding in b.findings { sum.add(finding) }
+    sum.timeline = Array((a.timeline + b.timeline).prefix(timelineLimit))
+    sum.timedRuns += b.timedRuns
+    sum.timeWith += b.timeWith
+    sum.timeWithout += b.timeWithout
     for (service, times) in b.recoveries {
       sum.recoveries[service] = Array(((sum.recoveries[service] ?? []) + times).prefix(recoveryLimit))
     }

@@ -2,7 +2,7 @@
 /// and recoveries, a histogram of recovery times, throughput, tables. Each part is left out if there is nothing to show.
 public struct Page: Sendable {
   /// A death and the return, in nanoseconds since boot.
-  public struct Mark: Sendable, Equatable {
+  public struct Mark: Codable, Sendable, Equatable {
     public var service, cause: String
     public var died, back: Int
     public init(service: String, cause: String, died: Int, back: Int) {
