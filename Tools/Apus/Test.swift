@@ -3,14 +3,14 @@ import ToolKit
 
 struct Test: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Runs the tests: of every library on this machine, then of the booted system in QEMU.",
+    abstract: "Runs the tests: of every library on this machine, of the booted system in QEMU, and a campaign of faults.",
     discussion: """
       Prints what fails, the share of lines that the unit tests cover, and at the end a line of counts. The status is
       0 only if nothing failed.
 
       EXAMPLES
         apus test
-        apus test --fast                    unit tests only
+        apus test --fast                    unit tests only, no campaign
         apus test --filter ELF              tests in whose name, suite or target the text occurs
       """)
 
@@ -39,6 +39,13 @@ struct Test: ParsableCommand {
       try Image(project, say: say).make()
       say("runs \(system.count) tests in QEMU")
       summary = summary + (try tests.run("system", ids: system, seconds: 1500, lively: true, environment: [TestRun.gate: "1"]))
+    }
+    if !fast, filter == nil {
+      say("two minutes of faults in the simulator")
+      do {
+        try CampaignCommand.parse(["--minutes", "2", "--report", project.output + "/campaign"]).run()
+        summary.passed += 1
+      } catch { summary.trouble.append("the campaign: \(error is ExitCode ? "something was lost, see above" : "\(error)")") }
     }
     for failure in summary.failures {
       print("FAILED \(failure.id)  \(failure.name)")
