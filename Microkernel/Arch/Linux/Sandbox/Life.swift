@@ -22,7 +22,7 @@ extension Sandbox {
     bodies[slot].pid = pid
     bodies[slot].handle = Int32(truncatingIfNeeded: handle)
     slotOfProcess[pid] = slot
-    observe(bodies[slot].handle, .death, slot)
+    observe(bodies[slot].handle, .death, Int(pid))
     while bodies[slot].state == .starting { _ = gather(until: .max) }
     if case .blocked = bodies[slot].state { return }
     events.removeAll { $0 == .died(slot: slot) }
@@ -48,6 +48,8 @@ extension Sandbox {
   /// Waits for the end of a process that is dead or dying.
   func bury(_ slot: Int) {
     while waitpid(bodies[slot].pid, &bodies[slot].ending, 0) < 0 && errno == EINTR {}
+    // Closing is not enough: whoever forks at this moment has a copy for a while, and death would be told again.
+    linux(LINUX_epoll_ctl, Int64(poll), 2, Int64(bodies[slot].handle))  // EPOLL_CTL_DEL
     Glibc.close(bodies[slot].handle)
     slotOfProcess[bodies[slot].pid] = nil
     if bodies[slot].interrupting { patience = .max }

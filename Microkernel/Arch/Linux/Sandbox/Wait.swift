@@ -32,6 +32,7 @@ extension Sandbox {
     events.removeAll { $0 == .readable(descriptor: descriptor) }
   }
 
+  /// - Parameter index: the process whose death it is, or the descriptor.
   func observe(_ descriptor: Int32, _ source: Source, _ index: Int) {
     var event = linux_event(events: 1, data: source.rawValue << 32 | UInt64(index))  // EPOLLIN
     withUnsafePointer(to: &event) { _ = linux(LINUX_epoll_ctl, Int64(poll), 1, Int64(descriptor), address($0)) }  // EPOLL_CTL_ADD
@@ -61,9 +62,10 @@ extension Sandbox {
           switch pass {
           case .listener: hear()
           case .death:
-            guard bodies[index].state != .empty else { continue }
-            bury(index)
-            events.append(.died(slot: index))
+            // By its number, not its slot: what was said of an earlier process there is not this one's death.
+            guard let slot = slotOfProcess[Int32(index)] else { continue }
+            bury(slot)
+            events.append(.died(slot: slot))
           case .other: events.append(.readable(descriptor: Int32(index)))
           }
         }
