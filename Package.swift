@@ -200,6 +200,16 @@ if metal == nil {
     .target(
       name: "Sandbox", dependencies: ["CLinux", "CSeccomp", "CX86"], path: "Microkernel/Arch/Linux/Sandbox",
       swiftSettings: [.unsafeFlags(["-enforce-exclusivity=unchecked"])]),
+    .target(
+      name: "Broker",
+      dependencies: [
+        "BootImage", "CLinux", "CSeccomp", "CX86", "DeviceModels", "IPC", "KernelCore", "PageTable", "PhysicalMemory", "Protocols", "Sandbox", "X86State",
+      ],
+      path: "Microkernel/Arch/Linux/Broker",
+      swiftSettings: [.unsafeFlags(["-enforce-exclusivity=unchecked", "-Xfrontend", "-assume-single-threaded"])]),
+    .executableTarget(
+      name: "broker", dependencies: ["Broker", "Sandbox"], path: "Microkernel/Arch/Linux/Main",
+      swiftSettings: [.unsafeFlags(["-enforce-exclusivity=unchecked"])]),
     .target(name: "CSandboxCode", path: "Tests/Support/SandboxCode"),
     .executableTarget(
       name: "sandbox-host", dependencies: ["CSandboxCode", "CX86", "Sandbox"], path: "Tests/Support/SandboxHost",

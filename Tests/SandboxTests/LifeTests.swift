@@ -68,7 +68,7 @@ extension SandboxTests {
       world.sandbox.watch(ends[0])
       #expect(world.sandbox.wait(until: 0) == .timeout)
       write(ends[1], "x", 1)
-      for _ in 0..<2 { #expect(world.next() == .readable(descriptor: ends[0])) }
+      for _ in 0..<2 { #expect(world.next() == .ready(descriptor: ends[0])) }
       world.sandbox.unwatch(ends[0])
       let deadline = Sandbox.now() + 3_000_000
       #expect(world.sandbox.wait(until: deadline) == .timeout)

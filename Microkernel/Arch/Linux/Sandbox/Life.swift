@@ -66,7 +66,7 @@ extension Sandbox.Event {
   var slot: Int? {
     switch self {
     case .trap(let slot), .fault(let slot, _, _), .exception(let slot, _, _), .interrupted(let slot), .died(let slot): slot
-    case .readable, .timeout: nil
+    case .ready, .timeout: nil
     }
   }
 }

@@ -41,8 +41,8 @@ public final class Sandbox {
     case interrupted(slot: Int)
     /// The slot is empty: the process was ended from outside, or for what it tried. See `ending`.
     case died(slot: Int)
-    /// One of the descriptors given to `watch` can be read.
-    case readable(descriptor: Int32)
+    /// One of the descriptors given to `watch` can be read, or written.
+    case ready(descriptor: Int32)
     case timeout
   }
 

@@ -21,21 +21,30 @@ extension Sandbox {
     }
   }
 
-  /// Tells of a descriptor by `.readable` as long as there is something to read.
-  public func watch(_ descriptor: Int32) {
-    if watched.insert(descriptor).inserted { observe(descriptor, .other, Int(descriptor)) }
+  /// What to wait for at a descriptor.
+  public enum Interest: UInt32, Sendable { case input = 1, output = 4 }  // EPOLLIN, EPOLLOUT
+
+  /// Tells of a descriptor by `.ready` as long as there is something to read, or room to write. False for one that is always
+  /// ready, as files are.
+  @discardableResult
+  public func watch(_ descriptor: Int32, _ interest: Interest = .input) -> Bool {
+    guard !watched.contains(descriptor) else { return true }
+    guard observe(descriptor, .other, Int(descriptor), interest) else { return false }
+    watched.insert(descriptor)
+    return true
   }
 
   public func unwatch(_ descriptor: Int32) {
     guard watched.remove(descriptor) != nil else { return }
     linux(LINUX_epoll_ctl, Int64(poll), 2, Int64(descriptor))  // EPOLL_CTL_DEL
-    events.removeAll { $0 == .readable(descriptor: descriptor) }
+    events.removeAll { $0 == .ready(descriptor: descriptor) }
   }
 
   /// - Parameter index: the process whose death it is, or the descriptor.
-  func observe(_ descriptor: Int32, _ source: Source, _ index: Int) {
-    var event = linux_event(events: 1, data: source.rawValue << 32 | UInt64(index))  // EPOLLIN
-    withUnsafePointer(to: &event) { _ = linux(LINUX_epoll_ctl, Int64(poll), 1, Int64(descriptor), address($0)) }  // EPOLL_CTL_ADD
+  @discardableResult
+  func observe(_ descriptor: Int32, _ source: Source, _ index: Int, _ interest: Interest = .input) -> Bool {
+    var event = linux_event(events: interest.rawValue, data: source.rawValue << 32 | UInt64(index))
+    return withUnsafePointer(to: &event) { linux(LINUX_epoll_ctl, Int64(poll), 1, Int64(descriptor), address($0)) } == 0  // EPOLL_CTL_ADD
   }
 
   /// Waits for something to happen and puts it into `events`, which may stay empty; false at the deadline.
@@ -66,7 +75,7 @@ extension Sandbox {
             guard let slot = slotOfProcess[Int32(index)] else { continue }
             bury(slot)
             events.append(.died(slot: slot))
-          case .other: events.append(.readable(descriptor: Int32(index)))
+          case .other: events.append(.ready(descriptor: Int32(index)))
           }
         }
       }
