@@ -73,7 +73,9 @@ extension Core where M: ~Copyable {
     }
     if source != .none {
       me.pointee.source = source
-      if takeNotification(me) || takeEnvelope(me) || takeCaller(me, peer) { return }
+      if me.pointee.notifications != 0, takeNotification(me) { return }
+      if me.pointee.inbox.first != nil, takeEnvelope(me) { return }
+      if me.pointee.callers.first != nil, takeCaller(me, peer) { return }
     }
     if deadline != 0 {
       if deadline <= machine.now { throw .timedOut }
@@ -187,7 +189,13 @@ extension Core where M: ~Copyable {
   mutating func wake(_ thread: ThreadPointer) {
     thread.pointee.state = .runnable
     thread.pointee.peer = nil
-    if thread.pointee.hasSignal { deliverPendingSignal(thread) }
+    if thread.pointee.hasSignal { return wakeToSignal(thread) }
+    settle(thread)
+  }
+
+  @inline(never)
+  private mutating func wakeToSignal(_ thread: ThreadPointer) {
+    deliverPendingSignal(thread)
     settle(thread)
   }
 

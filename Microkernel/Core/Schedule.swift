@@ -11,43 +11,47 @@ extension Core where M: ~Copyable {
     return thread.pointee.endpoint == endpoint && thread.pointee.isAlive ? thread : nil
   }
 
+  @inline(__always)
   mutating func enqueue(_ thread: ThreadPointer) {
     let priority = Int(thread.pointee.priority)
     ready[priority].append(thread)
-    readyMask |= 1 << UInt32(truncatingIfNeeded: priority)
+    readyMask |= 1 &<< UInt32(truncatingIfNeeded: priority)
   }
 
   mutating func dequeue(_ thread: ThreadPointer) {
     let priority = Int(thread.pointee.priority)
     ready[priority].remove(thread)
-    if ready[priority].isEmpty { readyMask &= ~(1 << UInt32(truncatingIfNeeded: priority)) }
+    if ready[priority].isEmpty { readyMask &= ~(1 &<< UInt32(truncatingIfNeeded: priority)) }
   }
 
   /// After a change to a thread that is in no queue: into its ready queue if nothing keeps it from running.
+  @inline(__always)
   mutating func settle(_ thread: ThreadPointer) {
     if thread.pointee.canRun, thread != current { enqueue(thread) }
   }
 
   /// Chooses `current`. The entries have done so already; for the start.
   public mutating func schedule() {
-    if let thread = current, thread.pointee.canRun, !thread.pointee.rerun, readyMask & (1 &<< UInt32(truncatingIfNeeded: thread.pointee.priority) &- 1) == 0 {
+    if let thread = current, thread.pointee.canRun, readyMask & (1 &<< UInt32(truncatingIfNeeded: thread.pointee.priority) &- 1) == 0 {
       // Goes on.
     } else {
-      chooseAndFinish()
+      choose()
     }
+    if let thread = current, thread.pointee.rerun { finish() }
     setTimer()
   }
 
-  /// Whoever is next may have a kernel call to do again first, and that may change who is next.
-  private mutating func chooseAndFinish() {
-    while true {
-      choose()
-      guard let thread = current, thread.pointee.rerun else { return }
+  /// Whoever is next has a kernel call to do again first, and that may change who is next.
+  @inline(never)
+  private mutating func finish() {
+    while let thread = current, thread.pointee.rerun {
       thread.pointee.rerun = false
       perform(thread)
+      choose()
     }
   }
 
+  @inline(__always)
   private mutating func choose() {
     // 32 when all queues are empty.
     let best = readyMask.trailingZeroBitCount
@@ -62,8 +66,8 @@ extension Core where M: ~Copyable {
     } else if best >= Self.priorities {
       return
     }
-    guard let next = ready[best].first else { return }
-    dequeue(next)
+    guard let next = ready[best].removeFirst() else { return }
+    if ready[best].isEmpty { readyMask &= readyMask &- 1 }
     run(next)
   }
 
@@ -82,13 +86,14 @@ extension Core where M: ~Copyable {
   }
 
   /// Switches, and charges the time since the last switch to who had it.
+  @inline(__always)
   mutating func run(_ next: ThreadPointer?) {
     let ticks = machine.ticks
     if let last = current { last.pointee.time &+= ticks }
     current = next
     guard let next else { return }
     next.pointee.time &-= ticks
-    sliceEnd = machine.now &+ next.pointee.quantum
+    sliceEnd = machine.nanoseconds(ticks: ticks) &+ next.pointee.quantum
     next.pointee.quantum = Quantum.length
   }
 
@@ -108,12 +113,16 @@ extension Core where M: ~Copyable {
 
   /// The machine's timer for the next alarm, deadline or end of a quantum that anybody waits for. It may stand too
   /// early: then `timer` finds nothing to do, which is cheaper than setting it at every switch.
+  @inline(__always)
   mutating func setTimer() {
     var next = timerCount > 0 ? timers[0].pointee.timerKey : UInt64.max
-    if let thread = current, readyMask & (1 << UInt32(thread.pointee.priority)) != 0 { next = min(next, sliceEnd) }
-    if next < armed {
-      armed = next
-      machine.setTimer(next)
-    }
+    if let thread = current, readyMask & (1 &<< UInt32(truncatingIfNeeded: thread.pointee.priority)) != 0 { next = min(next, sliceEnd) }
+    if next < armed { arm(next) }
+  }
+
+  @inline(never)
+  private mutating func arm(_ time: UInt64) {
+    armed = time
+    machine.setTimer(time)
   }
 }

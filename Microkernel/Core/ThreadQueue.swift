@@ -31,6 +31,14 @@ struct ThreadQueue<Context: ThreadContext>: BitwiseCopyable {
     other.pointee.previous = thread
   }
 
+  mutating func removeFirst() -> Pointer? {
+    guard let thread = first else { return nil }
+    first = thread.pointee.next
+    if let first { first.pointee.previous = nil } else { last = nil }
+    thread.pointee.next = nil
+    return thread
+  }
+
   mutating func remove(_ thread: Pointer) {
     if let next = thread.pointee.next { next.pointee.previous = thread.pointee.previous } else { last = thread.pointee.previous }
     if let previous = thread.pointee.previous { previous.pointee.next = thread.pointee.next } else { first = thread.pointee.next }

@@ -19,17 +19,24 @@ extension Core where M: ~Copyable {
   /// `trap`, every message of which is seen.
   public mutating func tracedTrap() {
     guard let me = current else { return }
-    let isKernelCall = me.pointee.context.operation == TrapOperation.kernelCall.rawValue && tracing == .everything
-    let endpoint = me.pointee.endpoint
-    if isKernelCall { record(TraceRecord.Kind.kernelCall, from: endpoint, to: .kernel, 0, me.pointee.context.message) }
-    perform(me)
-    // One that waits for a page is answered later, unseen; one that has ended gets no answer.
-    if isKernelCall, me.pointee.endpoint == endpoint, me.pointee.state == .runnable, !me.pointee.holds.contains(.ended),
-      !me.pointee.rerun
-    {
-      record(TraceRecord.Kind.kernelReply, from: .kernel, to: endpoint, 0, me.pointee.context.message)
+    if tracing == .everything, me.pointee.context.operation == TrapOperation.kernelCall.rawValue {
+      performRecorded(me)
+    } else {
+      perform(me)
     }
     schedule()
+  }
+
+  /// A kernel call, between the records of its beginning and its end.
+  @inline(never)
+  private mutating func performRecorded(_ me: ThreadPointer) {
+    let endpoint = me.pointee.endpoint
+    record(TraceRecord.Kind.kernelCall, from: endpoint, to: .kernel, 0, me.pointee.context.message)
+    perform(me)
+    // One that waits for a page is answered later, unseen; one that has ended gets no answer.
+    if me.pointee.endpoint == endpoint, me.pointee.state == .runnable, !me.pointee.holds.contains(.ended), !me.pointee.rerun {
+      record(TraceRecord.Kind.kernelReply, from: .kernel, to: endpoint, 0, me.pointee.context.message)
+    }
   }
 
   /// `to` has a message of `from` in its registers.
