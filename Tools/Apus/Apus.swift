@@ -10,6 +10,7 @@ import ToolKit
       EXAMPLES
         apus boot                           a shell on the terminal; Ctrl-A x ends the machine
         echo 'ps' | apus boot               runs shell commands, ends with the shell's status
+        apus sim                            the same, each part a Linux process, no QEMU
         apus boot --iso --cpu qemu64        by GRUB, on the plainest processor
         apus test --fast                    unit tests only
         apus drill disk-driver-dies         kills the disk driver 200 times under a workload
@@ -19,7 +20,7 @@ import ToolKit
         apus bench ipc-roundtrip null-call  guest instructions, beside the figures of others
       """,
     subcommands: [
-      Boot.self, Test.self, DrillCommand.self, CampaignCommand.self, BenchCommand.self, TraceCommand.self, Simulate.self, ImageCommand.self,
+      Boot.self, Sim.self, Test.self, DrillCommand.self, CampaignCommand.self, BenchCommand.self, TraceCommand.self, Simulate.self, ImageCommand.self,
       Symbolize.self, Clean.self,
     ])
 }

@@ -48,7 +48,7 @@ struct Boot: ParsableCommand {
     if !terminal { words.append(Batch.word) }
 
     let log = project.logs + "/boot.log"
-    var machine = Machine(media: .direct(kernel: project.kernel, archive: project.archive), disk: try chosenDisk(image), log: log)
+    var machine = Machine(media: .direct(kernel: project.kernel, archive: project.archive), disk: noDisk ? .none : try DiskChoice.disk(disk, image), log: log)
     if iso {
       let file = project.output + "/apus.iso"
       try ISO.make(file, kernel: project.kernel, archive: project.archive, words: words)
@@ -58,42 +58,12 @@ struct Boot: ParsableCommand {
     machine.memory = memory
     machine.words = words
     machine.gdb = gdb
-    let ending = terminal ? try interact(&machine) : try feed(machine)
+    let ending = try Interaction.run(&machine, seconds: timeout)
     if let complaint = ending.complaint {
       say("\(complaint); the kernel's log is \(log)")
       let panic = KernelLog.panic((try? Files.read(log)).map { String(decoding: $0, as: UTF8.self) } ?? "")
       for line in Symbols(file: project.kernel).explain(panic) { say(line) }
     }
     throw ExitCode(ending.exitStatus)
-  }
-
-  private func chosenDisk(_ image: Image) throws -> Machine.Disk {
-    if noDisk { return .none }
-    guard let disk else {
-      try DiskImage.tidy(image.project.disk)
-      return .file(image.project.disk)
-    }
-    guard Files.exists(disk) else { throw Failure("there is no \(disk)") }
-    guard Files.isDirectory(disk) else { return .file(disk) }
-    let made = image.project.output + "/folder.img"
-    say("makes a disk of \(disk); what the machine writes to it is not written back")
-    try image.makeDisk(made, adding: disk)
-    return .file(made)
-  }
-
-  private func interact(_ machine: inout Machine) throws -> Ending {
-    machine.serial = .terminal
-    try Files.write("", to: machine.log)
-    let status = try Terminal.plain {
-      try Child(machine.commandLine, seconds: timeout ?? 365 * 86400, pipes: .terminal).wait()
-    }
-    return Ending(status: Int(status), log: String(decoding: try Files.read(machine.log), as: UTF8.self))
-  }
-
-  private func feed(_ machine: Machine) throws -> Ending {
-    let script = String(decoding: FileHandle.standardInput.readDataToEndOfFile(), as: UTF8.self)
-    return try Batch.run(machine, script: script, seconds: timeout ?? 300) { bytes in
-      FileHandle.standardOutput.write(Data(bytes))
-    }.ending
   }
 }

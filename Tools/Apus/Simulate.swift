@@ -86,29 +86,15 @@ struct Simulate: ParsableCommand {
 
   /// What the other host shows while its shell plays the scripts, in one boot.
   private func terminal(_ project: Project, _ script: String) throws -> String {
-    guard host == .metal else { return try processes(project, script) }
     let image = Image(project, say: say)
     try image.make()
     try Files.makeDirectory(project.logs)
     let disk = project.output + "/agree.img"
     try image.makeDisk(disk, size: Image.diskSize)
-    var machine = Machine(media: .direct(kernel: project.kernel, archive: project.archive), disk: .copyOnWrite(disk), log: project.logs + "/agree.log")
+    var machine = Machine(media: try HostMedia.media(host, project, say: say), disk: .copyOnWrite(disk), log: project.logs + "/agree.log")
     machine.words = [Batch.word]
     let result = try Batch.run(machine, script: script, seconds: 1800)
     if let complaint = result.ending.complaint { say("\(complaint); the kernel's log is \(machine.log)") }
-    return result.output
-  }
-
-  /// `apus sim` with the script as its standard input.
-  private func processes(_ project: Project, _ script: String) throws -> String {
-    try Files.makeDirectory(project.output)
-    let file = project.output + "/agree.sh"
-    try Files.write(script, to: file)
-    let shell = ["sh", "-c", "exec \"$0\" sim < \"$1\"", CommandLine.arguments[0], file]
-    let result = try Child.run(shell, seconds: 1800, errorsToo: false)
-    // 64: no such command.
-    guard result.status != 64 else { throw Failure("this machine has no 'apus sim' yet") }
-    if result.status != 0 { say("apus sim ended with status \(result.status)") }
     return result.output
   }
 }

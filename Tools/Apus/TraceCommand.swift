@@ -16,6 +16,7 @@ struct TraceCommand: ParsableCommand {
         echo 'ls /' | apus trace --format chart --output ls.html
         echo 'cat /etc/motd' | apus trace --only rootfs --only disk
         printf 'service kill disk\\nls /bin\\n' | apus trace --name Block --format json --output disk.json
+        echo 'ls /' | apus trace --host processes
         apus trace --host simulator < Tests/Scenarios/files.script
         echo 'true' | apus trace --boot --kernel-calls | head -100
       """)
@@ -42,12 +43,11 @@ struct TraceCommand: ParsableCommand {
     let project = try Project.find()
     let result: TraceRun.Result
     switch host {
-    case .metal:
+    case .metal, .processes:
       let image = Image(project, say: say)
       try image.make()
-      result = try TraceRun(image, say: say).metal(commands, kernelCalls: kernelCalls, seconds: timeout)
+      result = try TraceRun(image, say: say).run(commands, on: host, kernelCalls: kernelCalls, seconds: timeout)
     case .simulator: result = try TraceRun.simulator(project, script: commands, kernelCalls: kernelCalls, seconds: timeout, say: say)
-    case .processes: throw Failure("no trace of the host '\(host.rawValue)' yet")
     }
     var filter = TraceFilter()
     filter.participants = Set(only)

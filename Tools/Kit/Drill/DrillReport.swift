@@ -29,11 +29,20 @@ public struct DrillReport: Sendable {
       && leaks.allSatisfy { $0.value <= 0 }
   }
 
-  /// In guest instructions, as the log's nanoseconds are.
+  /// In the log's nanoseconds: guest instructions on metal.
   public var recovery: (median: Int, p99: Int, max: Int) {
     let sorted = restarts.map(\.recovery).sorted()
     guard let last = sorted.last else { return (0, 0, 0) }
     return (sorted[sorted.count / 2], sorted[min(sorted.count - 1, sorted.count * 99 / 100)], last)
+  }
+
+  /// What a nanosecond of the log is.
+  private var unit: String {
+    switch host {
+    case .metal: "guest instructions"
+    case .processes: "nanoseconds"
+    case .simulator: "virtual nanoseconds"
+    }
   }
 
   public var json: [String: Any] {
@@ -51,7 +60,7 @@ public struct DrillReport: Sendable {
     let kinds = Dictionary(grouping: restarts, by: \.cause).map { ($0.key, $0.value.count) }.sorted { ($1.1, $0.0) < ($0.1, $1.0) }
     if !kinds.isEmpty { lines.append("  by kind: " + kinds.map { "\($0.0) \($0.1)" }.joined(separator: ", ")) }
     if !restarts.isEmpty {
-      lines.append("  recovery in \(host == .metal ? "guest instructions" : "virtual nanoseconds"): median \(grouped(recovery.median)), p99 \(grouped(recovery.p99)), max \(grouped(recovery.max))")
+      lines.append("  recovery in \(unit): median \(grouped(recovery.median)), p99 \(grouped(recovery.p99)), max \(grouped(recovery.max))")
     }
     if let throughput {
       let share = throughput.without == 0 ? 0 : throughput.with * 100 / throughput.without

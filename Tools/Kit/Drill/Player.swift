@@ -4,9 +4,16 @@ import Script
 /// judged afterwards.
 public struct Player {
   let image: Image
+  let host: Host
+  let media: Machine.Media
   let progress: Progress?
-  public init(_ image: Image, progress: Progress? = nil) {
+
+  /// - Parameters:
+  ///   - host: metal or processes, and `media` what it boots from.
+  public init(_ image: Image, host: Host, media: Machine.Media, progress: Progress? = nil) {
     self.image = image
+    self.host = host
+    self.media = media
     self.progress = progress
   }
 
@@ -46,8 +53,8 @@ public struct Player {
     try image.makeDisk(disk, files: Ballast.files.merging(scripts) { $1 }.merging([
       Self.script: Self.play.joined(separator: "\n") + "\n", "drill/steps": Self.commands(drill).joined(separator: "\n") + "\n",
     ]) { $1 })
-    var machine = Machine(media: .direct(kernel: project.kernel, archive: project.archive), disk: .file(disk), log: project.logs + "/drill.\(drill.name).log")
-    machine.counted = true
+    var machine = Machine(media: media, disk: .file(disk), log: project.logs + "/drill.\(drill.name).log")
+    machine.counted = host == .metal
     machine.memory = drill.memory
     machine.seed = seed ?? drill.seed
     machine.words = [Batch.word, Machine.polling, "run=/" + Self.script]
@@ -55,6 +62,7 @@ public struct Player {
       progress?.show("\(drill.name): \(KernelLog.restarts(log()).count) recoveries")
     })
     var report = Self.judge(drill, seed: machine.seed, output: result.output, log: result.log, histories: histories)
+    report.host = host
     if result.ending != .shutdown(0) {
       report.complaints.append(result.ending.complaint ?? "the script ended with status \(result.ending.exitStatus)")
     }

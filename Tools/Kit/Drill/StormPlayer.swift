@@ -4,11 +4,17 @@ import Foundation
 /// some copied, again and again until the last kill; then the same once without kills, for the throughput.
 public struct StormPlayer {
   let image: Image
+  let host: Host
+  let media: Machine.Media
   let say: (String) -> Void
   let progress: Progress?
 
-  public init(_ image: Image, say: @escaping (String) -> Void, progress: Progress? = nil) {
+  /// - Parameters:
+  ///   - host: metal or processes, and `media` what it boots from.
+  public init(_ image: Image, host: Host, media: Machine.Media, say: @escaping (String) -> Void, progress: Progress? = nil) {
     self.image = image
+    self.host = host
+    self.media = media
     self.say = say
     self.progress = progress
   }
@@ -35,6 +41,7 @@ public struct StormPlayer {
 
     var report = DrillReport(drill: drill.name, seed: seed)
     report.about = drill.about
+    report.host = host
     report.kills = storm.kills
     report.notes.append("\(names.count) files, \(grouped(bytes)) bytes, \(copied.count) of them copied in each round")
     let work = Work(names: names, copied: copied, digests: digests, bytes: bytes, folder: folder)
@@ -129,8 +136,8 @@ public struct StormPlayer {
     files.merge(["drill/round": Self.round(work.names, copied: work.copied), "drill/run": Self.script(storm, seed: seed)]) { $1 }
     if let storm { files["drill/storm"] = Self.stormScript(storm) }
     try image.makeDisk(disk, adding: work.folder + "/tree", files: files)
-    var machine = Machine(media: .direct(kernel: project.kernel, archive: project.archive), disk: .file(disk), log: project.logs + "/\(name).log")
-    machine.counted = true
+    var machine = Machine(media: media, disk: .file(disk), log: project.logs + "/\(name).log")
+    machine.counted = host == .metal
     machine.memory = drill.memory
     machine.seed = seed
     machine.words = [Batch.word, Machine.polling, "run=/drill/run"]

@@ -6,7 +6,7 @@ public enum Ending: Equatable, Sendable {
   /// The processor reset: a triple fault.
   case reset
   case timeout
-  /// QEMU ended for a reason of its own, with this status.
+  /// QEMU or the broker ended for a reason of its own, with this status.
   case qemu(Int)
 
   /// From QEMU's exit status and the kernel's log. isa-debug-exit gives 2 * value + 1: 33 for an orderly end, 35 for
@@ -37,9 +37,9 @@ public enum Ending: Equatable, Sendable {
     switch self {
     case .shutdown: nil
     case .panic: "the kernel panicked"
-    case .reset: "the machine reset itself (a triple fault, or QEMU was asked to quit)"
+    case .reset: "the machine reset itself (a triple fault), or was asked to quit"
     case .timeout: "the machine did not end in its time and was stopped"
-    case .qemu(let status): "QEMU ended with status \(status)"
+    case .qemu(let status): "what ran the machine ended with status \(status)"
     }
   }
 }

@@ -1,4 +1,4 @@
-/// A QEMU machine: what it has, and the command line that says so.
+/// A machine, in QEMU or of Linux processes: what it has, and the command line that says so.
 public struct Machine: Sendable {
   public enum Disk: Sendable, Equatable {
     case none
@@ -16,10 +16,12 @@ public struct Machine: Sendable {
   }
 
   public enum Media: Sendable, Equatable {
-    /// `-kernel`, by the PVH protocol.
+    /// QEMU's `-kernel`, by the PVH protocol.
     case direct(kernel: String, archive: String)
     /// GRUB from a CD. The command line is inside it.
     case iso(String)
+    /// No QEMU: the broker, and a Linux process for each server, driver and program.
+    case processes(broker: String, stub: String, archive: String)
   }
 
   public var media: Media
@@ -50,6 +52,7 @@ public struct Machine: Sendable {
   }
 
   public var commandLine: [String] {
+    if case .processes(let broker, let stub, let archive) = media { return brokerLine(broker, stub, archive) }
     var line = ["qemu-system-x86_64", "-M", "pc", "-accel", "tcg"]
     if counted {
       line += ["-icount", "shift=0,sleep=off", "-seed", "\(seed)", "-rtc", "base=2024-01-01,clock=vm"]
@@ -62,6 +65,7 @@ public struct Machine: Sendable {
     case .direct(let kernel, let archive):
       line += ["-kernel", kernel, "-initrd", archive]
       if !words.isEmpty { line += ["-append", words.joined(separator: " ")] }
+    case .processes: break
     case .iso(let file):
       line += ["-drive", "file=\(quoted(file)),format=raw,if=none,media=cdrom,readonly=on,id=cd0", "-device", "ide-cd,drive=cd0", "-boot", "d"]
     }
@@ -72,6 +76,18 @@ public struct Machine: Sendable {
     }
     if gdb { line += ["-S", "-gdb", "tcp::1234"] }
     return line
+  }
+
+  /// What the broker is told of it; processor, seed and counting are QEMU's.
+  private func brokerLine(_ broker: String, _ stub: String, _ archive: String) -> [String] {
+    var line = [broker, "--stub", stub, "--archive", archive, "--memory", "\(memory)", "--log", log]
+    if !words.isEmpty { line += ["--append", words.joined(separator: " ")] }
+    if let trace { line += ["--trace", trace] }
+    switch disk {
+    case .none: return line
+    case .file(let path): return line + ["--disk", path]
+    case .copyOnWrite(let path): return line + ["--snapshot", path]
+    }
   }
 
   private func drive(_ path: String, _ options: String) -> [String] {
