@@ -153,7 +153,7 @@ let programs = [
 if metal != nil {
   targets += [.target(name: "CPOSIX", path: "Userland/POSIX/C", cSettings: freestandingC)]
   targets += programs.map { program($0, ["Programs"]) }
-  targets += [program("sh", ["Shell"]), program("bench", ["CTrap"]), program("hostile", ["CTrap"]), program("play", ["CPOSIX", "Script"])]
+  targets += [program("sh", ["Shell"]), program("bench", ["CTrap"]), program("hostile", ["CTrap"]), program("steady", ["Programs"]), program("play", ["CPOSIX", "Script"])]
 }
 
 // MARK: Linux: tools and tests

@@ -45,23 +45,27 @@ struct DrillCommand: ParsableCommand {
       guard let drill = all.first(where: { $0.name == name }) else { throw Failure("there is no drill '\(name)'; --list shows them") }
       return drill
     }
-    if let kills { for index in drills.indices { drills[index].storm?.kills = kills } }
-    let progress = Progress()
-    let image = Image(project, say: say)
-    switch host {
-    case .metal, .processes: try image.make()
-    case .simulator:
-      let unfit = drills.filter { $0.scripts.isEmpty }
-      if names.isEmpty { drills.removeAll { $0.scripts.isEmpty } } else if let first = unfit.first {
-        throw Failure("'\(first.name)' has no script and needs a shell: --host metal")
+    if let kills {
+      for index in drills.indices {
+        drills[index].storm?.kills = kills
+        drills[index].outside?.kills = kills
       }
     }
+    let progress = Progress()
+    let image = Image(project, say: say)
+    if names.isEmpty { drills.removeAll { !$0.hosts.contains(host) } }
+    if let unfit = drills.first(where: { !$0.hosts.contains(host) }) {
+      throw Failure("'\(unfit.name)' cannot be played there: --host \(unfit.hosts.map(\.rawValue).joined(separator: " or "))")
+    }
+    if host != .simulator { try image.make() }
     let media = host == .simulator ? nil : try HostMedia.media(host, project, say: say)
     var reports: [DrillReport] = []
     for drill in drills {
       say("drill \(drill.name)")
       let report = if let media, let storm = drill.storm {
         try StormPlayer(image, host: host, media: media, say: say, progress: progress).play(drill, storm: storm, seed: seed, seconds: timeout)
+      } else if let media, let outside = drill.outside {
+        try OutsidePlayer(image, media: media, progress: progress).play(drill, outside: outside, seed: seed, seconds: timeout)
       } else if let media {
         try Player(image, host: host, media: media, progress: progress).play(drill, seed: seed, seconds: timeout)
       } else {

@@ -13,6 +13,7 @@
 ///     given-up SERVICE               RS stops trying
 ///     balanced                       at the end as many frames and grants as before, and the same processes
 ///     files COUNT MIB                the disk holds so many real files of the host
+///     outside SERVICE DEVICE kills N           somebody outside ends its Linux process while a client reads the device; processes only
 ///     storm SERVICE every MS kills N [mixed]   kills while all files are read, compared and partly copied
 public struct Drill: Equatable, Sendable {
   public enum Step: Equatable, Sendable {
@@ -40,6 +41,14 @@ public struct Drill: Equatable, Sendable {
     }
   }
 
+  /// Kills that nobody inside has asked for: `kill -9` of the service's Linux process.
+  public struct Outside: Equatable, Sendable {
+    public var service: String
+    /// What the client reads meanwhile.
+    public var device: String
+    public var kills: Int
+  }
+
   public var name: String
   public var about = ""
   public var seed = 1
@@ -48,6 +57,13 @@ public struct Drill: Equatable, Sendable {
   public var balanced = false
   public var files: (count: Int, mebibytes: Int)?
   public var storm: Storm?
+  public var outside: Outside?
+
+  /// Where it can be played.
+  public var hosts: [Host] {
+    if outside != nil { return [.processes] }
+    return scripts.isEmpty ? [.metal, .processes] : Host.allCases
+  }
 
   public init(name: String, _ text: String) throws {
     self.name = name
@@ -71,17 +87,20 @@ public struct Drill: Equatable, Sendable {
       case ("files", 3, 2): files = (numbers[0], numbers[1])
       case ("storm", 6...7, 2) where words[2] == "every" && words[4] == "kills" && (words.count == 6 || words[6] == "mixed"):
         storm = Storm(service: words[1], every: numbers[0], kills: numbers[1], mixed: words.count == 7)
+      case ("outside", 5, 1) where words[3] == "kills": outside = Outside(service: words[1], device: words[2], kills: numbers[0])
       default: throw Failure("\(name).drill, line \(index + 1): '\(line)' is no step of a drill")
       }
     }
-    guard (storm == nil) == (files == nil), storm == nil || steps.isEmpty, storm != nil || !steps.isEmpty else {
-      throw Failure("\(name).drill: a drill has either steps, or a storm and the files it works on")
+    let ways = [storm != nil, outside != nil, !steps.isEmpty].count { $0 }
+    guard (storm == nil) == (files == nil), ways == 1 else {
+      throw Failure("\(name).drill: a drill has either steps, or a storm and the files it works on, or kills from outside")
     }
   }
 
   public static func == (a: Drill, b: Drill) -> Bool {
     a.name == b.name && a.about == b.about && a.seed == b.seed && a.memory == b.memory && a.steps == b.steps && a.balanced == b.balanced
       && a.files?.count == b.files?.count && a.files?.mebibytes == b.files?.mebibytes && a.storm == b.storm
+      && a.outside == b.outside
   }
 
   /// The scripts that it plays, by name.

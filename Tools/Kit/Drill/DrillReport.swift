@@ -7,6 +7,8 @@ public struct DrillReport: Sendable {
   /// How often a service was ended or told to harm itself.
   public var kills = 0
   public var restarts: [KernelLog.Restart] = []
+  /// Lives that ended before they had said that they were ready: RS began the next, but has no recovery to tell of.
+  public var unborn = 0
   /// Services that RS has given up, where the drill expects that.
   public var givenUp: [String] = []
   public var processesLost = 0
@@ -25,7 +27,7 @@ public struct DrillReport: Sendable {
   }
 
   public var passed: Bool {
-    complaints.isEmpty && processesLost == 0 && digestsDiffering == 0 && restarts.count >= kills
+    complaints.isEmpty && processesLost == 0 && digestsDiffering == 0 && restarts.count + unborn >= kills
       && leaks.allSatisfy { $0.value <= 0 }
   }
 
@@ -47,7 +49,7 @@ public struct DrillReport: Sendable {
 
   public var json: [String: Any] {
     [
-      "drill": drill, "host": host.rawValue, "seed": seed, "kills": kills, "restarts": restarts.count, "processesLost": processesLost,
+      "drill": drill, "host": host.rawValue, "seed": seed, "kills": kills, "restarts": restarts.count + unborn, "processesLost": processesLost,
       "digestsDiffering": digestsDiffering, "leaks": leaks,
       "recovery": ["median": recovery.median, "p99": recovery.p99, "max": recovery.max],
       "verdict": passed ? "passed" : "failed",
@@ -56,9 +58,10 @@ public struct DrillReport: Sendable {
 
   public var text: String {
     var lines = ["drill \(drill), seed \(seed)"]
-    lines.append("  kills \(kills), restarts \(restarts.count), processes lost \(processesLost), digests differing \(digestsDiffering)")
+    lines.append("  kills \(kills), restarts \(restarts.count + unborn), processes lost \(processesLost), digests differing \(digestsDiffering)")
     let kinds = Dictionary(grouping: restarts, by: \.cause).map { ($0.key, $0.value.count) }.sorted { ($1.1, $0.0) < ($0.1, $1.0) }
     if !kinds.isEmpty { lines.append("  by kind: " + kinds.map { "\($0.0) \($0.1)" }.joined(separator: ", ")) }
+    if unborn > 0 { lines.append("  killed before they were ready: \(unborn)") }
     if !restarts.isEmpty {
       lines.append("  recovery in \(unit): median \(grouped(recovery.median)), p99 \(grouped(recovery.p99)), max \(grouped(recovery.max))")
     }

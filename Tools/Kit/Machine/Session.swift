@@ -26,6 +26,9 @@ public final class Session {
 
   deinit { if finished == nil { stop() } }
 
+  /// The Linux process that runs the machine (a `timeout`, whose child is the machine).
+  public var process: Int32 { child.pid }
+
   public var log: String { (try? Files.read(machine.log)).map { String(decoding: $0, as: UTF8.self) } ?? "" }
   public var text: String { String(decoding: serial, as: UTF8.self) }
 
