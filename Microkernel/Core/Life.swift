@@ -140,7 +140,7 @@ extension Core where M: ~Copyable {
   /// Puts `caller` in line: in front of those who were not heard yet, among the others in the order in which they were.
   private mutating func hearAgain(_ caller: ThreadPointer, by thread: ThreadPointer) {
     var next = thread.pointee.callers.first
-    while let other = next, other.pointee.deliveries > 0, other.pointee.heardAt < caller.pointee.heardAt { next = other.pointee.next }
+    while let other = next, other.pointee.deliveries > 0, other.pointee.heardAt <= caller.pointee.heardAt { next = other.pointee.next }
     caller.pointee.state = .sending
     thread.pointee.callers.insert(caller, before: next)
   }

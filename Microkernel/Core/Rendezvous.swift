@@ -30,6 +30,7 @@ extension Core where M: ~Copyable {
       return
     }
     try refuseCycle(me, receiver)
+    me.pointee.deliveries = 0
     queue(me, at: receiver, .send)
   }
 

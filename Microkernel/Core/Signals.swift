@@ -21,6 +21,8 @@ extension Core where M: ~Copyable {
   /// Writes the frame; `probeFrame` has granted it.
   mutating func enter(_ thread: ThreadPointer, _ signal: PendingSignal) {
     guard let address = frameAddress(thread) else { return }
+    // What the frame does not say stays as it is: the red zone, and no byte of another thread's frame (SEC20).
+    transfer(thread, address, write: false)
     thread.pointee.context.enterSignal(
       frameBuffer, at: address, signal: signal.number, handler: signal.handler, restorer: signal.restorer, mask: signal.mask)
     machine.saveExtendedState(slot: thread.pointee.slot, signalFrame: frameBuffer)

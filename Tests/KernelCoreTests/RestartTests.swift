@@ -61,6 +61,17 @@ import Testing
     }
   }
 
+  @Test("a plain sender is not taken for one that was heard because of an earlier request of its own")
+  func plainSender() {
+    world.engage(b, server)
+    world.reply(server, b)
+    world.engage(a, server)
+    world.send(b, server, Message(type: 8))
+    restart(server)
+    #expect(world.receive(server)!.message.source == a)
+    #expect(world.receive(server)!.message.source == b)
+  }
+
   @Test("what the server heard last at two deaths of its own is answered with ioError; the others go on")
   func poison() {
     let c = world.spawn(slot: 15)
