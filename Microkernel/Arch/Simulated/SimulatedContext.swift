@@ -52,7 +52,7 @@ public struct SimulatedContext: ThreadContext, Equatable {
 
   // MARK: Signal frames: magic, mask, signal, restorer, the registers, a word for the machine, the red zone.
 
-  static var extendedStateOffset: Int { 32 + MemoryLayout<SimulatedContext>.size }
+  public static var extendedStateOffset: Int { 32 + MemoryLayout<SimulatedContext>.size }
   public static var signalFrameSize: Int { (extendedStateOffset + 8 + 128 + 15) & ~15 }
   public static let frameMagic: UInt64 = 0x4652_414D_4553_4947
 
