@@ -59,7 +59,7 @@ struct Chaos {
   /// Nobody can run.
   private mutating func idle() -> Step {
     let soon = model.now + 5000
-    let isSoon = model.rows.contains { $0.alarm != 0 && $0.alarm < soon || $0.deadline != 0 && $0.deadline < soon }
+    let isSoon = model.slots.contains { slot in [model.rows[slot].alarm, model.rows[slot].deadline].contains { $0 != 0 && $0 < soon } }
     if random.next() % 16 == 0 || isSoon && random.next() % 2 == 0 { return .timer(random.next() % 6000) }
     let living = Twins.slots.filter { model.rows[$0].state != .free }
     let candidates = living.filter { model.rows[$0].state == .receiving || model.rows[$0].isHeld }
@@ -160,7 +160,7 @@ struct Chaos {
   mutating func time() -> UInt64 {
     if random.next() % 16 == 0 { return random.next() | 1 << 40 }
     var time = model.now + random.next() % 4000 - 500
-    while model.rows.contains(where: { $0.alarm == time || $0.deadline == time }) { time += 1 }
+    while model.slots.contains(where: { model.rows[$0].alarm == time || model.rows[$0].deadline == time }) { time += 1 }
     return time
   }
 }

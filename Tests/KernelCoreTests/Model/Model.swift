@@ -82,6 +82,8 @@ final class Model {
   struct PortRow: Equatable { var first: UInt64, count: UInt64 }
 
   var rows: [Row]
+  /// The kernel's slot, and those in which a thread may ever be.
+  let slots: [Int]
   var ready = [[Int]](repeating: [], count: 8)
   var running: Int?
   /// Process slots, the one that is free for longest first.
@@ -111,8 +113,9 @@ final class Model {
   var moment = 0
 
   /// A kernel with VM in it, as `World` starts.
-  init(threads: Int, grants: Int, envelopes: Int, roots: [UInt64]) {
+  init(threads: Int, services: Int, grants: Int, envelopes: Int, roots: [UInt64]) {
     rows = (0..<threads).map { Row(name: Endpoint(slot: $0, generation: 0)) }
+    slots = Array(0...services) + Array(Endpoint.serviceSlots..<threads)
     free = Array(Endpoint.serviceSlots..<threads)
     floatingPoint = Array(repeating: 0, count: threads)
     self.grants = Array(repeating: GrantRow(), count: grants)
@@ -183,7 +186,7 @@ final class Model {
   private func due() -> Int? {
     var found: Int?
     var earliest = now
-    for slot in rows.indices {
+    for slot in slots {
       for time in [rows[slot].alarm, rows[slot].deadline] where time != 0 && time <= earliest {
         if time < earliest || found == nil { found = slot }
         earliest = time

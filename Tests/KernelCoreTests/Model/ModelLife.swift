@@ -29,7 +29,7 @@ extension Model {
   /// Out of whatever it is in; its call is forgotten.
   func unlink(_ slot: Int) {
     leaveReady(slot)
-    for other in rows.indices { rows[other].line.removeAll { $0 == slot } }
+    for other in slots { rows[other].line.removeAll { $0 == slot } }
     rows[slot].state = .able
     rows[slot].deadline = 0
     rows[slot].signal = nil
@@ -38,14 +38,14 @@ extension Model {
   }
 
   func forgetNews(of slot: Int) {
-    for other in rows.indices { rows[other].inbox.removeAll { $0.subject == slot } }
+    for other in slots { rows[other].inbox.removeAll { $0.subject == slot } }
   }
 
   /// What ends with every life: all that it has under way with others.
   private func release(_ slot: Int) {
     unlink(slot)
     forgetNews(of: slot)
-    for other in rows.indices { rows[other].inbox.removeAll { $0.sender == slot } }
+    for other in slots { rows[other].inbox.removeAll { $0.sender == slot } }
     while let grant = rows[slot].grants.first { revoke(grant) }
     for line in lineOwners.indices where lineOwners[line] == slot {
       lineOwners[line] = nil
@@ -59,20 +59,20 @@ extension Model {
   func destroy(_ slot: Int) {
     release(slot)
     let line = rows[slot].line
-    let listeners = rows.indices.filter { rows[$0].state == .receiving && only($0) == slot }.sorted { rows[$0].since < rows[$1].since }
+    let listeners = slots.filter { rows[$0].state == .receiving && only($0) == slot }.sorted { rows[$0].since < rows[$1].since }
     let askers = askers(of: slot)
     var name = rows[slot].name
     if slot >= 64 { name = Endpoint(slot: slot, generation: name.generation + 1) }
     rows[slot] = Row(name: name)
     for other in line + listeners + askers { endReceive(other, .deadEndpoint) }
     if slot < 64 {
-      for other in rows.indices { rows[other].notifications &= ~(1 << UInt64(slot)) }
+      for other in slots { rows[other].notifications &= ~(1 << UInt64(slot)) }
     } else {
       free.append(slot)
     }
   }
 
-  func askers(of slot: Int) -> [Int] { rows.indices.filter { rows[$0].state == .waiting(slot) } }
+  func askers(of slot: Int) -> [Int] { slots.filter { rows[$0].state == .waiting(slot) } }
 
   /// Who waits for its answer is heard again, before those that were not heard yet, in the order in which they were. After a
   /// fault all of them are suspected, most of all the last.

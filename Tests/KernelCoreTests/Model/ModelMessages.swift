@@ -162,6 +162,7 @@ extension Model {
   }
 
   private func takeNotification(_ me: Int, _ source: Endpoint) -> Bool {
+    if rows[me].notifications == 0 { return false }
     for bit in 0..<64 where rows[me].notifications >> UInt64(bit) & 1 == 1 {
       let sender = rows[bit].name
       guard source == .any || source == sender else { continue }
@@ -200,7 +201,7 @@ extension Model {
   }
 
   func lettersInFlight(of sender: Int? = nil) -> Int {
-    rows.reduce(0) { $0 + $1.inbox.count { sender == nil ? $0.sender != nil : $0.sender == sender } }
+    slots.reduce(0) { $0 + rows[$1].inbox.count { sender == nil ? $0.sender != nil : $0.sender == sender } }
   }
 
   private func takeLetter(_ me: Int, _ source: Endpoint) -> Bool {
@@ -214,7 +215,7 @@ extension Model {
   func report(_ slot: Int, signal: UInt32, address: UInt64, vector: UInt64) {
     let news = Message(KernelEvent.Exception(
       thread: rows[slot].name, signal: signal, address: address, instruction: rows[slot].registers.instruction, vector: vector))
-    for other in rows.indices {
+    for other in slots {
       if let index = rows[other].inbox.firstIndex(where: { $0.subject == slot }) {
         rows[other].inbox[index].message = news
         return

@@ -17,6 +17,19 @@ import Testing
     if let difference = run.play(Self.steps / Self.parts) { Issue.record("CORE_SEED=\(seed) \(difference)") }
     #expect(run.reached.count > 60 || Self.steps < 100_000, "seed \(seed) reaches little: \(run.reached.sorted())")
   }
+
+  @Test("what a wrong kernel could do is found", arguments: Mistake.allCases)
+  func finds(mistake: Mistake) {
+    let run = ModelRun(seed: Self.seed)
+    let saboteur = Saboteur(mistake, in: run.twins)
+    let difference = run.play(50_000, with: saboteur)
+    #expect(saboteur.done > 0, "there was no opportunity")
+    if let difference {
+      print("\(mistake.rawValue): found, CORE_SEED=\(Self.seed), \(difference)")
+    } else {
+      Issue.record("CORE_SEED=\(Self.seed) \(mistake.rawValue), made \(saboteur.done) times, was not found")
+    }
+  }
 }
 
 /// Steps of one seed for both, until they disagree.
@@ -29,19 +42,21 @@ final class ModelRun {
   init(seed: UInt64) { chaos = Chaos(seed: seed, model: twins.model) }
 
   /// The step at which they disagree, and in what; nil if they never do.
-  func play(_ steps: Int) -> String? {
+  func play(_ steps: Int, with saboteur: Saboteur? = nil) -> String? {
     for number in 0..<steps {
       let step = chaos.next()
       let sliceEnd = twins.world.core.sliceEnd
       let me = twins.model.running
-      twins.carryOutInCore(step)
+      let made = saboteur?.before(step) ?? step
+      twins.carryOutInCore(made)
+      saboteur?.after(step, of: me, made: made)
       twins.carryOutInModel(step, sliceEnd: sliceEnd)
       if case .trap(let registers, _) = step, let me { note(me, registers.rax, registers.message.type) }
       // After a turn out of order the core has not scheduled yet.
       var isRare = false
       if case .trap = step { isRare = number % 64 == 0 }
       if let difference = twins.difference() ?? (isRare ? twins.rareDifference() : nil) {
-        return "step \(number), \(step) of \(me.map(String.init) ?? "nobody"): \(difference)"
+        return "step \(number), \(me.map(String.init) ?? "nobody") running, \(step): \(difference)"
       }
     }
     // The last step may have been a turn.

@@ -25,6 +25,26 @@ enum Step {
   case freed(Int)
 }
 
+extension Step: CustomStringConvertible {
+  var description: String {
+    switch self {
+    case .trap(let registers, let traced):
+      let message = registers.message
+      let what = registers.rax == 0 ? "kernel call \(message.type)" : "trap \(registers.rax) to \(registers.rdi) from \(registers.rsi) until \(registers.rdx)"
+      return "\(what) words \(message.payload)\(traced ? " traced" : "")"
+    case .pageFault(let address, let access): return "page fault at \(address) access \(access)"
+    case .exception(let vector, let signal, let address): return "exception \(vector) signal \(signal) at \(address)"
+    case .interrupt(let line): return "interrupt \(line)"
+    case .timer(let time): return "\(time) ns and the timer"
+    case .died(let slot): return "death of \(slot)"
+    case .turn(let slot): return "turn of \(slot)"
+    case .rights(let slot): return "all rights for \(slot)"
+    case .page(let space, let page, let isThere, let isWritable): return "page \(page) of space \(space): there \(isThere), writable \(isWritable)"
+    case .freed(let slot): return "\(slot) does not wait any more"
+    }
+  }
+}
+
 /// The kernel core and the model, side by side: the same steps for both.
 final class Twins {
   let world: World
@@ -38,7 +58,7 @@ final class Twins {
     world = World(threads: 68, grants: 24, envelopes: 12, frames: 128)
     var roots = [world.root(.vm)]
     for _ in 0..<3 { roots.append(world.core.machine.takeFrame()!) }
-    model = Model(threads: 68, grants: 24, envelopes: 12, roots: roots)
+    model = Model(threads: 68, services: 5, grants: 24, envelopes: 12, roots: roots)
     for space in roots.indices {
       frames.append((0..<ModelMemory.pages).map { _ in world.core.machine.takeFrame()! })
       for page in 0..<ModelMemory.pages { setPage(space, page, isThere: page < 3, isWritable: page < 2) }
