@@ -214,24 +214,6 @@ import Testing
     }
   }
 
-  @Test("SEC24 a grant that is revoked while the copy waits for a page is not used any more")
-  func revokedMeanwhile() throws {
-    let granter = world.spawn(slot: 11, priority: 6)
-    let id = try world.kernel(granter, Kernel.GrantCreate(address: remote, length: 8192, grantee: server, access: 3)).id
-    world.map(server, local, pages: 2)
-    world.map(granter, remote)
-    world.receive(.vm)
-    world.trap(server, .kernelCall, Message(Kernel.CopyGrant(granter: granter, id: id, offset: 0, address: local, length: 8192, direction: 0)))
-    #expect(world.pageFault()!.address == remote + 4096)
-    try world.kernel(granter, Kernel.GrantRevoke(id: id))
-    world.map(granter, remote + 4096)
-    world.reply(.vm, server)
-    world.receive(.vm)
-    #expect(world[server].context.message.type == -Errno.notPermitted.rawValue)
-    #expect(world[server].copied == 0)
-    world.check()
-  }
-
   @Test("a client that dies while its server waits for its page: the server gets an error")
   func clientDies() {
     world.map(server, local)

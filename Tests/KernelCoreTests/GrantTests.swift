@@ -1,3 +1,4 @@
+import BootImage
 import IPC
 import PageTable
 import Protocols
@@ -173,6 +174,45 @@ import Testing
     #expect(throws: Errno.notPermitted) { try pass(grantee, from: granter, id + 1, to: other) }
     #expect(throws: Errno.deadEndpoint) { try pass(grantee, from: granter, id, to: Endpoint(slot: 40, generation: 0)) }
     #expect(world.statistics().grants == 1)
+  }
+
+  @Test("SEC22 SEC25 a granter that dies takes its grants along, also for what was passed on; its next life has other ids")
+  func granterDies() throws {
+    let id = create()
+    let second = try pass(grantee, from: granter, id, to: other)
+    #expect(copy(second, by: other, from: grantee) == nil)
+    try world.kernel(.vm, Kernel.ThreadDestroy(thread: granter))
+    #expect(copy(id) == .deadEndpoint)
+    #expect(copy(second, by: other, from: grantee) == .deadEndpoint)
+    world.spawn(slot: 10)
+    world.map(granter, base)
+    #expect(copy(id) == .notPermitted, "the same name, but the grant is gone")
+    #expect(copy(second, by: other, from: grantee) == .notPermitted)
+    #expect(create() != id)
+  }
+
+  @Test("SEC22 a restarted granter has no grants either")
+  func granterRestarts() throws {
+    let id = create()
+    try world.kernel(.vm, Kernel.ThreadRestart(thread: granter, root: world.root(granter), space: 1, entry: 0x1000, stack: 0, fault: 0))
+    #expect(copy(id) == .notPermitted && world.statistics().grants == 0)
+  }
+
+  @Test("SEC23 grants of a caller's memory and indirect ones are for the servers that the boot table names, never for a process")
+  func policy() {
+    let user = world.spawn()
+    let name = Endpoint(slot: 20, generation: 0)
+    world.spawn(slot: 20)
+    for index in 0..<BootTable.count {
+      let row = BootTable.entry(index)
+      world.pointer(name).pointee.privileges = row.privileges
+      let caller = world.error(name, Kernel.GrantCaller(client: other, address: base, length: 1, grantee: other, access: 1))
+      #expect((caller != .notPermitted) == ["pm", "vfs"].contains("\(row.name)"), "\(row.name)")
+      let indirect = row.privileges.kernelCalls & (1 << UInt64(Kernel.Number.grantIndirect.rawValue)) != 0
+      #expect(indirect == ("\(row.name)" == "vfs"), "\(row.name)")
+    }
+    #expect(world.error(user, Kernel.GrantCaller(client: other, address: base, length: 1, grantee: other, access: 1)) == .notPermitted)
+    #expect(world.error(user, Kernel.GrantIndirect(granter: granter, id: create(), offset: 0, length: 1, grantee: other)) == .notPermitted)
   }
 
   // MARK: Memory of a caller

@@ -271,4 +271,17 @@ import Testing
     #expect(world.sendAsync(a, name) == .deadEndpoint)
     #expect(world.reply(a, name) == .deadEndpoint)
   }
+
+  @Test("M-E9 a message is never in memory: threads without a single page, stack pointers anywhere, exchange all eight words")
+  func noMemory() {
+    let message = Message(header: 9, payload: (1, 2, 3, 4, 5, 6, 7))
+    for stack in [0, 1, 0x7FFF_FFFF_F000, 1 << 63, .max] as [UInt64] {
+      for thread in [a, b] { world.pointer(thread).pointee.context.stack = stack }
+      world.sendRec(a, b, message)
+      #expect(world.receive(b)!.message.payload.6 == 7)
+      world.reply(b, a, Message(type: 0, stack))
+      #expect(world.delivery(a)!.message.payload.0 == stack)
+    }
+    #expect(world.statistics().faults == 0)
+  }
 }

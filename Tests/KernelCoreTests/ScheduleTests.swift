@@ -158,4 +158,23 @@ import Testing
   func clock() {
     #expect(try! world.kernel(.vm, Kernel.Clock()).now == world.core.machine.clock)
   }
+
+  @Test("M-E10 nobody runs before VM starts it, however much time passes and whatever comes for it")
+  func notBeforeItsSpace() throws {
+    let world = World()
+    let service = world.spawn(slot: 10, priority: 0, start: false)
+    let caller = world.spawn(slot: 11)
+    world.core.lineOwners[5] = world.pointer(service)
+    for _ in 0..<50 {
+      world.wait(20_000_000)
+      world.core.interrupt(line: 5)
+      #expect(world.core.current != world.pointer(service))
+    }
+    world.notify(caller, service)
+    world.sendRec(caller, service)
+    try world.kernel(.vm, Kernel.SetPrivileges(thread: service, priority: 0, privileges: World.all))
+    #expect(world[service].holds == .stopped && world[service].context.instruction == 0x40_0000)
+    try world.kernel(.vm, Kernel.ThreadStart(thread: service))
+    #expect(world.core.current == world.pointer(service))
+  }
 }

@@ -46,24 +46,6 @@ import Testing
     #expect(world.reply(.pm, user) == .notReady)
   }
 
-  @Test("SEC20 a frame leaves the red zone as it is, and holds no byte of another thread's frame")
-  func redZone() throws {
-    mapStack()
-    let other = world.spawn(priority: 5, supervisor: .pm)
-    world.map(other, stackPage)
-    for (thread, byte) in [(user, 0x11), (other, 0x22)] as [(Endpoint, UInt8)] {
-      world.store(thread, stackPage, [UInt8](repeating: byte, count: 4096))
-    }
-    try world.kernel(.pm, Kernel.Signal(thread: other, signal: 1, handler: 0x44_0000, restorer: 0x45_0000, mask: 0))
-    // Its frame, red zone and all, goes through the kernel.
-    world.engage(other, .pm)
-    try world.kernel(.pm, Kernel.SignalReturn(thread: other, frame: world[other].context.stack))
-    let top = world[user].context.stack
-    try world.kernel(.pm, signal())
-    #expect(world.load(user, top - 128, 128) == [UInt8](repeating: 0x11, count: 128))
-    #expect(!world.load(user, stackPage, 4096).contains(0x22))
-  }
-
   @Test("M-E2 a handler may use the FPU: what it held before comes back")
   func extendedState() throws {
     mapStack()
