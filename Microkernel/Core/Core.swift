@@ -57,6 +57,8 @@ public struct Core<M: Machine & ~Copyable>: ~Copyable {
   /// Last, where nothing else moves for it.
   var lastHearing: UInt64 = 0
   public internal(set) var tracing = Tracing.off
+  /// Whether page faults may take the fast path, which leaves no record.
+  var shortcuts = true
   var traceCount: UInt32 = 0
 
   /// - Parameter memory: `Limits.memoryNeeded` bytes, aligned to 64.

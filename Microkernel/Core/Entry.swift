@@ -13,6 +13,9 @@ extension Core where M: ~Copyable {
     schedule()
   }
 
+  /// Page faults too take the slow path from here on, as calls do if the machine's entry code uses `tracedTrap`.
+  public mutating func takeSlowPath() { shortcuts = false }
+
   /// `thread` runs: the machine's fast path has switched to it.
   @inline(__always)
   public mutating func adopt(_ thread: ThreadPointer?) { current = thread }
@@ -34,6 +37,7 @@ extension Core where M: ~Copyable {
     if operation == TrapOperation.sendRec.rawValue, fastCall(me) { return }
     if operation == TrapOperation.replyReceive.rawValue, fastReply(me) { return }
     if operation == TrapOperation.kernelCall.rawValue, fastKernelCall(me) { return }
+    if operation == TrapOperation.notify.rawValue, fastNotify(me) { return }
     perform(me)
     schedule()
   }
@@ -43,6 +47,7 @@ extension Core where M: ~Copyable {
     guard let me = current else { return }
     faults &+= 1
     let access = access & (KernelEvent.PageFault.present | KernelEvent.PageFault.write | KernelEvent.PageFault.execute)
+    if fastFault(me, address: address, access: access) { return }
     if me.pointee.slot == Endpoint.vm.slot { machine.panic("VM has touched memory that it does not have") }
     askVM(for: me, .fault, in: me, address: address, access: access)
     schedule()

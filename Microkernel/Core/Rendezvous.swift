@@ -136,13 +136,13 @@ extension Core where M: ~Copyable {
     caller.pointee.state = .waiting
     caller.pointee.shortcut = caller.pointee.purpose == .request && caller.pointee.context.isFast ? .asked : .none
     caller.pointee.peer = receiver
-    caller.pointee.heardAt = hearing()
+    caller.pointee.heardAt = hearing(machine.ticks)
   }
 
   /// A number for a request that is heard now: larger than all before, in the machine's ticks as long as these go on.
   @inline(__always)
-  mutating func hearing() -> UInt64 {
-    lastHearing = max(machine.ticks, lastHearing &+ 1)
+  mutating func hearing(_ ticks: UInt64) -> UInt64 {
+    lastHearing = max(ticks, lastHearing &+ 1)
     return lastHearing
   }
 

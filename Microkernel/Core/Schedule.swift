@@ -58,7 +58,11 @@ extension Core where M: ~Copyable {
     if let thread = current {
       if thread.pointee.canRun {
         if best >= Int(thread.pointee.priority) { return }
-        preempt(thread)
+        let ticks = machine.ticks
+        preempt(thread, at: machine.nanoseconds(ticks: ticks))
+        guard let next = takeFirst(best) else { return }
+        run(next, ticks)
+        return
       } else if best >= Self.priorities {
         run(nil)
         return
@@ -66,14 +70,21 @@ extension Core where M: ~Copyable {
     } else if best >= Self.priorities {
       return
     }
-    guard let next = ready[best].removeFirst() else { return }
-    if ready[best].isEmpty { readyMask &= readyMask &- 1 }
+    guard let next = takeFirst(best) else { return }
     run(next)
   }
 
+  /// The first of the queue of the highest priority that is ready, which is `best`.
+  @inline(__always)
+  private mutating func takeFirst(_ best: Int) -> ThreadPointer? {
+    guard let next = ready[best].removeFirst() else { return nil }
+    if ready[best].isEmpty { readyMask &= readyMask &- 1 }
+    return next
+  }
+
   /// To the head of its queue with the rest of its quantum, or to the end with a new one if nothing is left.
-  mutating func preempt(_ thread: ThreadPointer) {
-    let now = machine.now
+  @inline(__always)
+  mutating func preempt(_ thread: ThreadPointer, at now: UInt64) {
     let priority = Int(thread.pointee.priority)
     if now < sliceEnd {
       thread.pointee.quantum = sliceEnd - now
@@ -82,13 +93,14 @@ extension Core where M: ~Copyable {
       thread.pointee.quantum = Quantum.length
       ready[priority].append(thread)
     }
-    readyMask |= 1 << UInt32(truncatingIfNeeded: priority)
+    readyMask |= 1 &<< UInt32(truncatingIfNeeded: priority)
   }
+
+  mutating func run(_ next: ThreadPointer?) { run(next, machine.ticks) }
 
   /// Switches, and charges the time since the last switch to who had it.
   @inline(__always)
-  mutating func run(_ next: ThreadPointer?) {
-    let ticks = machine.ticks
+  mutating func run(_ next: ThreadPointer?, _ ticks: UInt64) {
     if let last = current { last.pointee.time &+= ticks }
     current = next
     guard let next else { return }

@@ -14,7 +14,10 @@ public enum Tracing: BitwiseCopyable, Sendable {
 // the slow path only, and nobody else pays for that.
 extension Core where M: ~Copyable {
   /// From here on `machine.traced` hears of each delivery, if the machine's entry code calls `tracedTrap` instead of `trap`.
-  public mutating func startTrace(_ what: Tracing) { tracing = what }
+  public mutating func startTrace(_ what: Tracing) {
+    tracing = what
+    shortcuts = false
+  }
 
   /// `trap`, every message of which is seen.
   public mutating func tracedTrap() {

@@ -51,7 +51,10 @@ func kernelMain(_ loader: UInt32, _ information: UInt32) -> Never {
     Panic.use(trace: console)
     kernel.pointee.startTrace(trace.what)
   }
-  if !trace.isOff || report.hasWord("fastpath=off") { Processor.takeSlowPath(idt: interruptTable) }
+  if !trace.isOff || report.hasWord("fastpath=off") {
+    Processor.takeSlowPath(idt: interruptTable)
+    kernel.pointee.takeSlowPath()
+  }
   kernel.pointee.machine.useFastPath(of: kernel)
 
   let top = Frames.zeroed(&boot.free.pointee)

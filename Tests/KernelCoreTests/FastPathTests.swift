@@ -12,15 +12,18 @@ import Testing
     enum Path { case fast, slow, traced }
     let path: Path
     var random: Random
+    /// What VM was told of the last page fault.
+    var heard: [UInt64] = []
     let servers: [Endpoint]
     let clients: [Endpoint]
 
     init(seed: UInt64, _ path: Path) {
       random = Random(seed: seed)
       self.path = path
-      servers = (4..<7).map { [world] in world.spawn(slot: $0, priority: 3, privileges: World.all) }
+      servers = (4..<7).map { [world] in world.spawn(slot: $0, priority: $0 == 4 ? 2 : 3, privileges: World.all) }
       clients = (0..<3).map { [world] number in world.spawn(priority: 5 + number % 2) }
       world.receive(.vm)
+      if path == .slow { world.core.takeSlowPath() }
     }
 
     func step() {
@@ -43,7 +46,7 @@ import Testing
       var source = Endpoint.any
       var deadline = world.core.machine.clock + 500
       if me.isService {
-        operation = random.pick(random.next() % 4 > 0 ? [.replyReceive] : [.reply, .receive, .notify, .sendAsync, .sendRec, .kernelCall])
+        operation = random.pick(random.next() % 3 > 0 ? [.replyReceive] : [.reply, .receive, .notify, .notify, .sendAsync, .sendRec, .kernelCall])
         if operation == .replyReceive || operation == .reply {
           destination = world.asker(of: me)?.pointee.endpoint ?? random.pick(clients)
           if random.next() % 20 > 0 { deadline = 0 }
@@ -60,15 +63,28 @@ import Testing
       current.pointee.context.rsi = UInt64(source.raw)
       current.pointee.context.rdx = deadline
       current.pointee.context.message = message
-      switch path {
-      case .fast: world.core.trap()
-      case .slow:
-        world.core.perform(current)
-        world.core.schedule()
-      case .traced: world.core.tracedTrap()
+      if !me.isService, random.next() % 8 == 0 {
+        world.core.pageFault(address: random.next() & 0xFFFF_F000, access: 2)
+      } else {
+        enter(current)
       }
       // VM answers whoever has asked it by chance.
       while let asker = world.asker(of: .vm) {
+        if asker.pointee.purpose == .fault, let vm = world.core.current, vm == world.pointer(.vm) {
+          heard = withUnsafeBytes(of: vm.pointee.context) { Array($0.bindMemory(to: UInt64.self)) }
+          heard += [UInt64(asker.pointee.deliveries), asker.pointee.heardAt, asker.pointee.fault.payload.0]
+          vm.pointee.context.rax = (random.next() % 8 == 0 ? TrapOperation.reply : .replyReceive).rawValue
+          vm.pointee.context.rdi = UInt64(asker.pointee.endpoint.raw)
+          vm.pointee.context.rsi = UInt64(Endpoint.any.raw)
+          vm.pointee.context.rdx = 0
+          vm.pointee.context.message = Message(type: 0)
+          enter(vm)
+          if world.core.current == vm {
+            vm.pointee.context.rax = TrapOperation.receive.rawValue
+            enter(vm)
+          }
+          continue
+        }
         world.core.wake(asker)
         world.core.unlink(world.pointer(.vm))
         world.pointer(.vm).pointee.state = .receiving
@@ -76,6 +92,17 @@ import Testing
         world.pointer(.vm).pointee.shortcut = .open
         if world.core.current == world.pointer(.vm) { world.core.current = nil }
         world.core.schedule()
+      }
+    }
+
+    /// The trap in the registers of `current`.
+    private func enter(_ current: World.Pointer) {
+      switch path {
+      case .fast: world.core.trap()
+      case .slow:
+        world.core.perform(current)
+        world.core.schedule()
+      case .traced: world.core.tracedTrap()
       }
     }
 
@@ -91,7 +118,8 @@ import Testing
         return names
       }
       let core = world.core.threads
-      var rows = [[UInt64(world.core.current?.pointee.slot ?? 0), UInt64(world.core.readyMask)]]
+      var rows = [[UInt64(world.core.current?.pointee.slot ?? 0), UInt64(world.core.readyMask)], heard]
+      for priority in 0..<8 { rows.append(names(world.core.ready[priority])) }
       for endpoint in [.vm] + servers + clients {
         let thread = core[endpoint.slot]
         var words = withUnsafeBytes(of: thread.context) { Array($0.bindMemory(to: UInt64.self)) }

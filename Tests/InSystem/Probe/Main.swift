@@ -12,6 +12,10 @@ import Trap
 func probe_main(_ stack: UnsafeRawPointer) {
   var probe = Probe()
   if probe.hasWord("probe=crash") { probe_crash() }
+  if probe.hasWord("probe=figures") {
+    probe.takeFigures()
+    probe.finish()
+  }
   probe.checkBootInformation()
   probe.checkEntries()
   probe.checkAlarm()
@@ -59,6 +63,21 @@ struct Probe {
     line.append(name)
     line.append(" ")
     line.append(value)
+    write(&line)
+  }
+
+  /// As the program `bench` prints it.
+  mutating func print(figure name: StaticString, _ median: UInt64, _ least: UInt64, _ most: UInt64, _ count: UInt64) {
+    var line = Text("figure ")
+    line.append(name)
+    line.append(" ")
+    line.append(median)
+    line.append(" ")
+    line.append(least)
+    line.append(" ")
+    line.append(most)
+    line.append(" ")
+    line.append(count)
     write(&line)
   }
 

@@ -29,11 +29,11 @@ extension Probe {
   }
 
   /// A thread in our own space, with a page of its own as stack (executable it is not).
-  mutating func start(_ entry: UInt64, slot: UInt32 = 0, root: UInt64? = nil) -> Endpoint {
+  mutating func start(_ entry: UInt64, slot: UInt32 = 0, root: UInt64? = nil, priority: UInt32 = 2) -> Endpoint {
     let stack = takeFrame()
     let call = Kernel.ThreadCreate(
       root: root ?? information.pointee.vmRoot, space: 7, entry: entry, stack: AddressSpace.vmWindow + stack + 4080, slot: slot,
-      supervisor: .vm, priority: 2)
+      supervisor: .vm, priority: priority)
     guard let thread = try? ipc.kernel(call).thread else { return .none }
     _ = try? ipc.kernel(Kernel.ThreadStart(thread: thread))
     return thread

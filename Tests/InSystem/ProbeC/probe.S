@@ -264,4 +264,13 @@ probe_server:
     movabs $STUB, %r11
     call *%r11
     ud2
+// Swift's functions as threads: a stack that is aligned as at a call, and an end that is seen.
+THREAD probe_waiter
+    and $-16, %rsp
+    call probe_waiter_body
+    ud2
+THREAD probe_toucher
+    and $-16, %rsp
+    call probe_toucher_body
+    ud2
     .section .note.GNU-stack, "", @progbits

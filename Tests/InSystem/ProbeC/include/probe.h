@@ -40,6 +40,9 @@ PROBE_PLACE(probe_write_text)
 PROBE_PLACE(probe_execute_data)
 PROBE_PLACE(probe_null)
 PROBE_PLACE(probe_top)
+// Threads that are functions of `Figures.swift`.
+PROBE_PLACE(probe_waiter)
+PROBE_PLACE(probe_toucher)
 // A server: answers every request with the request, for ever; it ends the machine on type 1. Loads its own
 // patterns into the SSE and x87 registers first and checks them after every message: type 2 is the answer if they changed.
 PROBE_PLACE(probe_server)
