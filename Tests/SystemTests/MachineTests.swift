@@ -189,7 +189,7 @@ extension Machine {
   var kernelFile: String {
     switch media {
     case .direct(let kernel, _): kernel
-    case .iso(let file): file
+    case .iso(let file), .processes(let file, _, _): file
     }
   }
 }

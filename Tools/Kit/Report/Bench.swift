@@ -7,22 +7,30 @@ public struct Bench {
   static let boot = "boot-to-shell"
 
   /// The round trip on kernels told to take another way, by a word on their command line.
-  static let variants: KeyValuePairs = ["ipc-slowpath": "fastpath=off", "ipc-roundtrip-int": "ipc=int"]
+  static let variants: [(name: String, word: String, cpu: String?)] = [
+    ("ipc-slowpath", "fastpath=off", nil), ("ipc-roundtrip-int", "ipc=int", nil),
+  ]
   private static let roundTrip = "ipc-roundtrip"
+
+  /// What no program can measure: taken by the probe (`Tests/InSystem/Probe`) alone with the kernel, in VM's place.
+  static let probed = ["notify-wake", "fault-to-server"]
 
   /// The figures asked for, all if `names` is empty; without those that the guest did not give.
   public func run(_ names: [String], cpu: String, seconds: Int) throws -> FigureReport {
     try Files.makeDirectory(image.project.logs)
     var figures: [Figure] = []
-    let inside = names.filter { name in name != Self.boot && !Self.variants.contains { $0.key == name } }
+    let inside = names.filter { name in name != Self.boot && !Self.probed.contains(name) && !Self.variants.contains { $0.name == name } }
     if names.isEmpty || !inside.isEmpty { figures += try measure(inside, cpu: cpu, seconds: seconds) }
-    for (name, word) in Self.variants where names.isEmpty || names.contains(name) {
-      let taken = try measure([Self.roundTrip], cpu: cpu, seconds: seconds, words: [word])
+    for (name, word, special) in Self.variants where names.isEmpty || names.contains(name) {
+      let taken = try measure([Self.roundTrip], cpu: special ?? cpu, seconds: seconds, words: [word])
       figures += taken.filter { $0.name == Self.roundTrip }.map { figure in
         var figure = figure
         figure.name = name
         return figure
       }
+    }
+    if names.isEmpty || names.contains(where: Self.probed.contains) {
+      figures += try probe(cpu: cpu, seconds: seconds).filter { Self.probed.contains($0.name) && (names.isEmpty || names.contains($0.name)) }
     }
     if names.isEmpty || names.contains(Self.boot) { figures.append(try measureBoot(cpu: cpu, seconds: seconds)) }
     let order = Dictionary(uniqueKeysWithValues: Peer.table.enumerated().map { ($1.name, $0) })
@@ -52,6 +60,21 @@ public struct Bench {
     if let complaint = result.ending.complaint { throw Failure("bench: \(complaint); the kernel's log is \(machine.log)") }
     guard case .shutdown(0) = result.ending else { throw Failure("bench ended with status \(result.ending.exitStatus):\n\(result.output)") }
     return Figure.read(result.output)
+  }
+
+  private func probe(cpu: String, seconds: Int) throws -> [Figure] {
+    let project = image.project
+    let archive = project.output + "/bench.archive"
+    try Files.write(Archive.bytes([.init(name: "vm", contents: Files.read(project.product("probe")))]), to: archive)
+    defer { Files.remove(archive) }
+    var machine = Machine(media: .direct(kernel: project.kernel, archive: archive), disk: .none, log: project.logs + "/bench.log")
+    machine.counted = true
+    machine.cpu = cpu
+    machine.words = ["probe=figures"]
+    let session = try Session(machine, seconds: seconds)
+    let ending = session.end()
+    guard case .shutdown(0) = ending else { throw Failure("the probe ended with \(ending); the kernel's log is \(machine.log)") }
+    return Figure.read(session.log)
   }
 
   /// Power-on to the first prompt of the console's shell, of a machine that nobody talks to.
