@@ -51,6 +51,8 @@ func kernelMain(_ loader: UInt32, _ information: UInt32) -> Never {
     Panic.use(trace: console)
     kernel.pointee.startTrace(trace.what)
   }
+  let way = StubPage.choose(report)
+  Processor.offer(way, cpu)
   if !trace.isOff || report.hasWord("fastpath=off") {
     Processor.takeSlowPath(idt: interruptTable)
     kernel.pointee.takeSlowPath()
@@ -60,7 +62,7 @@ func kernelMain(_ loader: UInt32, _ information: UInt32) -> Never {
   let top = Frames.zeroed(&boot.free.pointee)
   kernel.pointee.machine.prepareRoot(top)
   let plan = FirstSpace.Plan(
-    root: top, stub: StubPage.make(report, &boot.free.pointee), archive: boot.archive, total: boot.total,
+    root: top, stub: StubPage.make(way, &boot.free.pointee), archive: boot.archive, total: boot.total,
     memoryEnd: boot.memory.pointee.end, commandLine: UnsafeRawBufferPointer(start: report.commandLine, count: report.commandLineLength))
   let first = FirstSpace.build(plan, free: &boot.free.pointee, window: boot.window, access: LinearFrames())
   kernel.pointee.createFirst(root: first.root, space: 0, entry: first.entry, stack: first.stack)

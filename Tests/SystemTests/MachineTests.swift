@@ -29,12 +29,34 @@ import ToolKit
     return session.log
   }
 
-  @Test("M-E1 M-E2 SEC1 SEC5 SEC6 the same behaviour on every processor, by every way in", arguments: ["max", "qemu64", "Skylake-Client-v1", "EPYC"], ["syscall", "int", "syscall fastpath=off"])
+  /// The way in that a processor takes when it is asked for `entry`.
+  static func way(_ cpu: String, _ entry: String) -> String {
+    let hasSyscall = !cpu.contains("-syscall"), hasSysenter = cpu.hasPrefix("Skylake") && !cpu.contains("-sep")
+    switch entry.split(separator: " ").first {
+    case "int": return "int 0x80"
+    case "sysenter" where hasSysenter: return "sysenter"
+    default: return hasSyscall ? "syscall" : hasSysenter ? "sysenter" : "int 0x80"
+    }
+  }
+
+  @Test("M-E1 M-E2 M-E5 M-E7 SEC1 SEC3 SEC5 SEC6 the same behaviour on every processor, by every way in",
+    arguments: ["max", "qemu64", "Skylake-Client-v1", "EPYC"], ["syscall", "sysenter", "int", "syscall fastpath=off", "sysenter fastpath=off"])
   func processors(cpu: String, entry: String) throws {
     var machine = try Self.machine("\(cpu)-\(entry.filter(\.isLetter))", words: ["ipc=\(entry)"])
     machine.cpu = cpu
     let log = try Self.run(machine)
-    #expect(log.contains(entry == "int" ? "entry: int 0x80" : "entry: syscall"))
+    #expect(log.contains("entry: \(Self.way(cpu, entry))\n"))
+    #expect(log.contains("has no sysenter") == (entry.hasPrefix("sysenter") && !cpu.hasPrefix("Skylake")))
+  }
+
+  @Test("M-E1 SYSCALL, then SYSENTER, then int: what the processor has, and a word for what was asked for in vain",
+    arguments: ["Skylake-Client-v1", "Skylake-Client-v1,-syscall", "Skylake-Client-v1,-syscall,-sep"], ["", "ipc=syscall"])
+  func fallback(cpu: String, word: String) throws {
+    var machine = try Self.machine("fallback-\(cpu.filter(\.isLetter))-\(word.filter(\.isLetter))", words: word.isEmpty ? [] : [word])
+    machine.cpu = cpu
+    let log = try Self.run(machine)
+    #expect(log.contains("entry: \(Self.way(cpu, "syscall"))\n"))
+    #expect(log.contains("entry: this processor has no syscall") == (!word.isEmpty && cpu.contains("-syscall")))
   }
 
   @Test("V1 any size of memory, also above 4 GiB", arguments: [32, 64, 1024, 4096, 8192]) func sizes(mebibytes: Int) throws {

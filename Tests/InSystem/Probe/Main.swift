@@ -20,6 +20,8 @@ func probe_main(_ stack: UnsafeRawPointer) {
   probe.checkEntries()
   probe.checkAlarm()
   probe.checkExceptions()
+  probe.checkSteps()
+  probe.checkSysenter()
   probe.checkPageFaults()
   probe.checkServer()
   if probe.hasWord("probe=wait") { probe.wait() }

@@ -21,11 +21,46 @@ extension Probe {
     figure("null-call", probe_null_calls(1000) / 1000)
   }
 
+  /// How the stub page enters the kernel: the first byte of `mov`, `syscall` or `int`.
+  private var stubBegins: UInt8 { UnsafePointer<UInt8>(bitPattern: UInt(AddressSpace.stub)).unsafelyUnwrapped.pointee }
+  private var isSysenter: Bool { stubBegins == 0x48 }
+
   private mutating func checkRegisters(_ flags: UInt64) {
-    let page = probe_registers(0, flags), call = probe_registers(1, flags), interrupt = probe_registers(2, flags)
+    let page = probe_registers(0, flags), interrupt = probe_registers(2, flags)
     check("registers over the stub page", page == 0, page | flags << 8)
-    check("registers over syscall", call == 0, call | flags << 8)
+    if probe_has_syscall() {
+      // Where programs come by SYSENTER, SYSCALL leaves by IRETQ and so keeps rsi and rdx.
+      let call = probe_registers(1, flags) & ~(isSysenter ? 16 : 0)
+      check("registers over syscall", call == 0, call | flags << 8)
+    }
     check("registers over int 0x80", interrupt == 0, interrupt | flags << 8)
+  }
+
+  /// M-E5: a thread that steps over its trap stops at each instruction outside the kernel, finds the trap done, and is no longer
+  /// stepped once it says so.
+  mutating func checkSteps() {
+    let thread = start(address_of_probe_steps())
+    var steps: UInt64 = 0, late: UInt64 = 0
+    var last = KernelEvent.Exception(thread: .none, signal: 0, address: 0, instruction: 0, vector: 0)
+    while steps < 100, let delivery = try? ipc.receive(from: .any) {
+      last = delivery.message.body()
+      guard delivery.isFromKernel, last.signal == 5, last.vector == 1 else { break }
+      steps += 1
+      if last.instruction > address_of_probe_steps_end(), last.instruction < AddressSpace.stub { late += 1 }
+      _ = try? ipc.kernel(Kernel.ThreadStart(thread: thread))
+    }
+    check("M-E5 single step over the trap", last.signal == 4 && steps >= 6 && steps < 30, UInt64(last.signal) << 16 | steps)
+    check("M-E5 single step does not stick", late == 0, late)
+    _ = try? ipc.kernel(Kernel.ThreadDestroy(thread: thread))
+  }
+
+  /// M-E7: SYSENTER where it is not offered, and with stack pointers that SYSEXIT must not get.
+  mutating func checkSysenter() {
+    guard isSysenter else {
+      return exception("SYSENTER that is not offered is SIGSEGV", address_of_probe_sysenter_hole(), 11, nil, orSignal: 4)
+    }
+    exception("M-E7 SYSENTER with a stack in the hole", address_of_probe_sysenter_hole(), 11, nil, orSignal: 7)
+    fault("M-E7 SYSENTER with the kernel's stack", address_of_probe_sysenter_kernel(), 0xFFFF_FFFF_8010_0000, KernelEvent.PageFault.present)
   }
 
   /// A thread in our own space, with a page of its own as stack (executable it is not).
@@ -50,7 +85,7 @@ extension Probe {
     exception("CR3 write is SIGSEGV", address_of_probe_cr3(), 11, 13)
     exception("MSR write is SIGSEGV", address_of_probe_msr(), 11, 13)
     exception("SWAPGS is SIGSEGV", address_of_probe_swapgs(), 11, 13)
-    exception("SYSRET is SIGSEGV", address_of_probe_sysret(), 11, 13)
+    exception("SYSRET is SIGSEGV", address_of_probe_sysret(), 11, nil, orSignal: 4)  // #UD where there is none
     exception("a device's vector is SIGSEGV", address_of_probe_interrupt(), 11, 13)
     exception("SEC1 non-canonical jump is SIGSEGV", address_of_probe_non_canonical(), 11, 13)
     exception("non-canonical stack is SIGSEGV", address_of_probe_stack(), 11, nil)

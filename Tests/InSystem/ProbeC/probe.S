@@ -172,6 +172,40 @@ THREAD probe_swapgs
     swapgs
 THREAD probe_sysret
     sysretq
+THREAD probe_sysenter_hole
+    xor %eax, %eax
+    xor %ebx, %ebx
+    mov $0x800000000000, %rcx
+    sysenter
+THREAD probe_sysenter_kernel
+    xor %eax, %eax
+    xor %ebx, %ebx
+    mov $0xFFFFFFFF80100000, %rcx
+    sysenter
+THREAD probe_steps
+    mov $99, %eax
+    xor %edi, %edi
+    xor %ebx, %ebx
+    movabs $STUB, %r10
+    pushfq
+    orq $0x100, (%rsp)
+    popfq
+    xor %eax, %eax                      // the null call
+    call *%r10
+    mov %rax, %r12
+    pushfq
+    andq $~0x100, (%rsp)
+    popfq
+    .globl probe_steps_end
+probe_steps_end:
+    nop
+    nop
+    nop
+    nop
+    test %r12, %r12
+    jnz 1f
+    ud2
+1:  hlt
 THREAD probe_interrupt
     int $0x20
 THREAD probe_kernel_code

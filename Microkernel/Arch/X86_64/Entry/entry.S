@@ -11,7 +11,7 @@
 
 // rcx = return address, r11 = flags, both lost to the caller by contract, as rsi and rdx are (IPC/Message/Trap.swift).
 // `fastpath.S` comes first and goes on here with what it does not do itself: rsp is the record, the user's is in CPU_SCRATCH.
-.macro SAVED_TO function
+.macro SAVED_TO function, kind
     mov %rbx, CONTEXT_RBX(%rsp)
     mov %r12, CONTEXT_R12(%rsp)
     mov %r13, CONTEXT_R13(%rsp)
@@ -27,7 +27,7 @@
     mov %rbp, CONTEXT_RBP(%rsp)
     mov %rcx, CONTEXT_RIP(%rsp)
     mov %r11, CONTEXT_FLAGS(%rsp)
-    movq $ENTRY_SYSCALL, CONTEXT_ENTRY(%rsp)
+    movq $\kind, CONTEXT_ENTRY(%rsp)
     mov %gs:CPU_SCRATCH, %rcx
     mov %rcx, CONTEXT_RSP(%rsp)
     mov %gs:CPU_STACK, %rsp
@@ -40,7 +40,7 @@
     .globl entry_syscall_saved
     .balign 16
 entry_syscall_saved:
-    SAVED_TO kernel_call
+    SAVED_TO kernel_call, ENTRY_SYSCALL
 
     .section .text.entry_syscall_slow, "ax", @progbits
     .globl entry_syscall_slow
@@ -49,7 +49,92 @@ entry_syscall_slow:                     // in its place where messages are recor
     swapgs
     mov %rsp, %gs:CPU_SCRATCH
     mov %gs:CPU_CURRENT, %rsp
-    SAVED_TO kernel_call_slow
+    SAVED_TO kernel_call_slow, ENTRY_SYSCALL
+
+    .section .text.entry_syscall_foreign, "ax", @progbits
+    .globl entry_syscall_foreign
+    .balign 16
+entry_syscall_foreign:                  // in its place on a kernel whose programs enter by SYSENTER
+    swapgs
+    mov %rsp, %gs:CPU_SCRATCH
+    mov %gs:CPU_CURRENT, %rsp
+    SAVED_TO kernel_call, ENTRY_FULL
+
+// MARK: SYSENTER
+
+// It keeps neither rip nor rsp nor flags. The stub page passes rsp in rcx, rip is a constant, the flags are still the
+// user's: TF too, which traps at the first instruction here (`debug` below then goes to `entry_sysenter_stepped`).
+// `fastpath.S` has the first instructions of `entry_sysenter` and goes on here: rsp is the record, the user's is in CPU_SCRATCH, rcx is the
+// return address, r11 the flags, as after SYSCALL.
+    .section .text.entry_sysenter, "ax", @progbits
+    .globl entry_sysenter_saved
+    .balign 16
+entry_sysenter_saved:
+    SAVED_TO kernel_call, ENTRY_SYSENTER
+
+    .globl entry_sysenter_slow
+    .balign 16
+entry_sysenter_slow:                    // in place of `entry_sysenter` where messages are recorded, or the fast path is off
+    swapgs
+    pushfq                              // rsp is the kernel stack
+    pop %r11
+    or $FLAGS_INTERRUPT, %r11d
+    mov %rcx, %gs:CPU_SCRATCH
+    mov %rcx, %rsp
+    shr $47, %rsp
+    jnz 1f
+    test $FLAGS_ODD, %r11d
+    jnz 1f
+    mov %gs:CPU_CURRENT, %rsp
+    movabs $SYSENTER_RETURN, %rcx
+    SAVED_TO kernel_call_slow, ENTRY_SYSENTER
+1:  jmp sysenter_odd_slow
+
+// With a stack pointer that SYSEXIT would not take in ring 3, or flags that the kernel must not have: leaves by IRETQ. r11 are the flags.
+    .globl entry_sysenter_odd
+entry_sysenter_odd:
+    mov %gs:CPU_STACK, %rsp
+    push $2
+    popfq
+    mov %gs:CPU_CURRENT, %rsp
+    movabs $SYSENTER_RETURN, %rcx
+    SAVED_TO kernel_call, ENTRY_FULL
+sysenter_odd_slow:
+    mov %gs:CPU_STACK, %rsp
+    push $2
+    popfq
+    mov %gs:CPU_CURRENT, %rsp
+    movabs $SYSENTER_RETURN, %rcx
+    SAVED_TO kernel_call_slow, ENTRY_FULL
+
+// Single step over the trap: `debug` has cleared TF, nothing else of SYSENTER's work is touched.
+entry_sysenter_stepped:
+    swapgs
+    pushfq
+    pop %r11
+    or $(FLAGS_INTERRUPT | FLAGS_TRAP), %r11d
+    mov %rcx, %gs:CPU_SCRATCH
+    cmpb $0, entry_records(%rip)
+    jne sysenter_odd_slow
+    jmp entry_sysenter_odd
+
+// Out by SYSEXIT. rdx = rip, rcx = rsp, r11 = flags, all other registers the user's already.
+    .globl entry_sysexit
+    .balign 16
+entry_sysexit:
+    mov %gs:CPU_STACK, %rsp
+    and $~(FLAGS_INTERRUPT | FLAGS_TRAP), %r11d
+    push %r11
+    popfq
+    swapgs
+    sti                                 // takes effect behind the next instruction; `non_maskable` sees to that
+sysexit_instruction:
+    sysexitq
+
+    .section .data.entry_records, "aw", @progbits
+    .globl entry_records
+entry_records:
+    .byte 0
 
     .section .text.entry_syscall, "ax", @progbits
 
@@ -61,7 +146,7 @@ entry_syscall_slow:                     // in its place where messages are recor
 entry_resume:
     mov %rdi, %rsp
     cmpl $ENTRY_SYSCALL, CONTEXT_ENTRY(%rsp)
-    jne full
+    jne 1f
     mov CONTEXT_RIP(%rsp), %rcx
     mov %rcx, %rax
     shr $47, %rax                       // SYSRET to a non-canonical address faults in ring 0 on Intel (SEC1)
@@ -83,6 +168,29 @@ entry_resume:
     mov CONTEXT_RSP(%rsp), %rsp
     swapgs
     sysretq
+
+1:  cmpl $ENTRY_SYSENTER, CONTEXT_ENTRY(%rsp)
+    jne full
+    mov CONTEXT_RSP(%rsp), %rcx
+    mov CONTEXT_RIP(%rsp), %rdx
+    mov %rcx, %rax
+    or %rdx, %rax
+    shr $47, %rax                       // so does SYSEXIT, for either of the two
+    jnz full
+    mov CONTEXT_RBX(%rsp), %rbx
+    mov CONTEXT_R12(%rsp), %r12
+    mov CONTEXT_R13(%rsp), %r13
+    mov CONTEXT_R14(%rsp), %r14
+    mov CONTEXT_R15(%rsp), %r15
+    mov CONTEXT_R8(%rsp), %r8
+    mov CONTEXT_R9(%rsp), %r9
+    mov CONTEXT_R10(%rsp), %r10
+    mov CONTEXT_RAX(%rsp), %rax
+    mov CONTEXT_RDI(%rsp), %rdi
+    mov CONTEXT_RBP(%rsp), %rbp
+    mov CONTEXT_FLAGS(%rsp), %r11
+    xor %esi, %esi
+    jmp entry_sysexit
 
 full:
     pop %rbx
@@ -232,7 +340,7 @@ debug:
     push $0
     push $VECTOR_DEBUG
     testb $3, 24(%rsp)
-    jz save_fault
+    jz 1f
     swapgs
     lfence
     mov %rax, %gs:CPU_SCRATCH
@@ -247,11 +355,23 @@ debug:
     lea CONTEXT_ENTRY(%rax), %rsp
     mov %gs:CPU_SCRATCH, %rax
     jmp save
+1:  cmpq $entry_sysenter, 16(%rsp)      // rip: SYSENTER with TF set
+    je 2f
+    cmpq $entry_sysenter_slow, 16(%rsp)
+    jne save_fault
+2:  movq $entry_sysenter_stepped, 16(%rsp)
+    andq $~FLAGS_TRAP, 32(%rsp)
+    add $16, %rsp
+    iretq
 
-// May come at any instruction, also between SYSCALL and `swapgs`: touches nothing but its own stack and a count.
+// May come at any instruction, also between SYSCALL and `swapgs`: touches nothing but its own stack and a count. Between STI and SYSEXIT
+// its IRETQ would end the delay of STI, and an interrupt could come in ring 0 with the user's GS: then STI is done again.
 non_maskable:
     incq entry_nmi_count(%rip)
-    iretq
+    cmpq $sysexit_instruction, (%rsp)
+    jne 1f
+    decq (%rsp)
+1:  iretq
 
     .section .bss.entry_nmi_count, "aw", @nobits
     .balign 8

@@ -6,16 +6,48 @@
 // messages that were in the right registers already, and it needs a stack, which needs 44 more to enter and leave.
 //
 // rsp = the current thread's record (NMI, double fault and machine check have stacks of their own, interrupts are off).
-// Only a thread that came by SYSCALL has a state that is dealt with here (`Shortcut`), and its rip and flags are good for
-// SYSRET: no page that ends at the canonical hole is ever mapped (SEC1, SEC2).
+// Only a thread that came by SYSCALL, or all by SYSENTER, has a state that is dealt with here (`Shortcut`), and its rip and flags are
+// good for SYSRET: no page that ends at the canonical hole is ever mapped (SEC1, SEC2). For SYSEXIT rip is a constant, and rsp was looked
+// at on the way in.
 //
 // What the CPU struct says of CR3 and the FPU is not kept up to date here: while a thread runs both are its own, and the
 // slow entries say so first (`Main/Entries.swift`).
 
 #include "../C/include/x86_layout.h"
 
+.macro CAME kind
+    .ifc \kind,SYSCALL
+    movq $ENTRY_SYSCALL, CONTEXT_ENTRY(%rsp)
+    .else
+    movq $ENTRY_SYSENTER, CONTEXT_ENTRY(%rsp)
+    .endif
+.endm
+
+// Out, to the record in rsi: \kind is how all threads of this path have come in.
+.macro LEAVE kind
+    mov CONTEXT_RBP(%rsi), %rbp
+    mov CONTEXT_FLAGS(%rsi), %r11
+    .ifc \kind,SYSCALL
+    mov CONTEXT_RIP(%rsi), %rcx
+    mov CONTEXT_RSP(%rsi), %rsp
+    .else
+    mov CONTEXT_RIP(%rsi), %rdx
+    mov CONTEXT_RSP(%rsi), %rcx
+    .endif
+    incq %gs:CPU_FAST
+    xor %eax, %eax                      // the trap's status
+    xor %esi, %esi                      // nothing of the kernel's leaks
+    .ifc \kind,SYSCALL
+    xor %edx, %edx
+    swapgs
+    sysretq
+    .else
+    jmp entry_sysexit
+    .endif
+.endm
+
 // From the record in rsp to the one in rsi, whose message is in the registers and whose rdi is set.
-.macro SWITCH heard
+.macro SWITCH kind, heard
     rdtsc
     shl $32, %rdx
     or %rdx, %rax
@@ -35,37 +67,23 @@
     cmp THREAD_ROOT(%rsp), %rax
     je 3f
     mov %rax, %cr3
-3:  mov CONTEXT_RBP(%rsi), %rbp
-    mov CONTEXT_RIP(%rsi), %rcx
-    mov CONTEXT_FLAGS(%rsi), %r11
-    mov CONTEXT_RSP(%rsi), %rsp
-    incq %gs:CPU_FAST
-    xor %eax, %eax                      // the trap's status
-    xor %esi, %esi                      // nothing of the kernel's leaks
-    xor %edx, %edx
-    swapgs
-    sysretq
+3:  LEAVE \kind
 .endm
 
-    .section .text.entry_syscall, "ax", @progbits
-    .globl entry_syscall
-    .balign 64
-entry_syscall:
-    swapgs
-    mov %rsp, %gs:CPU_SCRATCH
-    mov %gs:CPU_CURRENT, %rsp
+// The three calls. rsp = our record, CPU_SCRATCH the user's rsp, rcx the return address, r11 the flags; on to \saved with all else.
+.macro CALLS kind, saved
     cmp $3, %rax
-    je call
+    je 10f
     cmp $4, %rax
-    je reply
+    je 20f
     test %rax, %rax
-    jne entry_syscall_saved
+    jne \saved
 
 // The null call, the price of a trap.
     test %ebx, %ebx
-    jne entry_syscall_saved
+    jne \saved
     testb $1, THREAD_KERNEL_CALLS(%rsp)
-    jz entry_syscall_saved
+    jz \saved
     incq %gs:CPU_FAST
     xor %ebx, %ebx
     xor %r12d, %r12d
@@ -77,15 +95,20 @@ entry_syscall:
     xor %r10d, %r10d
     xor %edi, %edi
     xor %esi, %esi
+    .ifc \kind,SYSCALL
     xor %edx, %edx
     mov %gs:CPU_SCRATCH, %rsp
     swapgs
     sysretq
+    .else
+    mov %rcx, %rdx
+    mov %gs:CPU_SCRATCH, %rcx
+    jmp entry_sysexit
+    .endif
 
 // sendRec to a service that waits for anybody, and than which nobody ready is as important.
     .balign 16
-call:
-    mov %edi, %eax
+10: mov %edi, %eax
     and $63, %eax                       // a name outside the services is none of theirs
     bt %rax, THREAD_SEND_TO(%rsp)
     jnc 1f
@@ -110,7 +133,7 @@ call:
     mov %rbp, CONTEXT_RBP(%rsp)
     mov %rcx, CONTEXT_RIP(%rsp)
     mov %r11, CONTEXT_FLAGS(%rsp)
-    movq $ENTRY_SYSCALL, CONTEXT_ENTRY(%rsp)
+    CAME \kind
     mov %gs:CPU_SCRATCH, %rdx
     mov %rdx, CONTEXT_RSP(%rsp)
     movl $STATE_ASKED, THREAD_STATE(%rsp)
@@ -121,19 +144,18 @@ call:
     mov %ebx, %ebx
     or THREAD_STAMP(%rsp), %rbx
     mov $DELIVERY_REQUEST, %edi
-    SWITCH heard=1
+    SWITCH \kind, heard=1
 1:  mov $3, %eax
     xor %esi, %esi                      // sendRec has no use for them, and nobody shall find ours there
     xor %edx, %edx
-    jmp entry_syscall_saved
+    jmp \saved
 
 // replyReceive to a caller that may run at once, by a service that has nothing else to hear and waits for anybody.
     .balign 16
-reply:
-    cmp $-1, %esi
-    jne entry_syscall_saved
+20: cmp $-1, %esi
+    jne \saved
     test %rdx, %rdx
-    jne entry_syscall_saved
+    jne \saved
     mov %edi, %eax
     and %gs:CPU_SLOTS, %eax
     imul $THREAD_SIZE, %rax, %rsi
@@ -154,7 +176,7 @@ reply:
     mov %rbp, CONTEXT_RBP(%rsp)
     mov %rcx, CONTEXT_RIP(%rsp)
     mov %r11, CONTEXT_FLAGS(%rsp)
-    movq $ENTRY_SYSCALL, CONTEXT_ENTRY(%rsp)
+    CAME \kind
     mov %gs:CPU_SCRATCH, %rdx
     mov %rdx, CONTEXT_RSP(%rsp)
     incq THREAD_MESSAGES(%rsp)
@@ -165,10 +187,38 @@ reply:
     mov %ebx, %ebx
     or THREAD_STAMP(%rsp), %rbx
     xor %edi, %edi
-    SWITCH heard=0
+    SWITCH \kind, heard=0
 2:  mov $4, %eax
     mov $-1, %esi
     xor %edx, %edx
-    jmp entry_syscall_saved
+    jmp \saved
+.endm
+
+    .section .text.entry_syscall, "ax", @progbits
+    .globl entry_syscall
+    .balign 64
+entry_syscall:
+    swapgs
+    mov %rsp, %gs:CPU_SCRATCH
+    mov %gs:CPU_CURRENT, %rsp
+    CALLS SYSCALL, entry_syscall_saved
+
+    .section .text.entry_sysenter, "ax", @progbits
+    .globl entry_sysenter
+    .balign 64
+entry_sysenter:
+    swapgs
+    pushfq                              // rsp is the kernel stack
+    pop %r11
+    or $FLAGS_INTERRUPT, %r11d
+    mov %rcx, %gs:CPU_SCRATCH
+    mov %rcx, %rsp
+    shr $47, %rsp
+    jnz entry_sysenter_odd
+    test $FLAGS_ODD, %r11d
+    jnz entry_sysenter_odd
+    mov %gs:CPU_CURRENT, %rsp
+    movabs $SYSENTER_RETURN, %rcx
+    CALLS SYSENTER, entry_sysenter_saved
 
     .section .note.GNU-stack, "", @progbits

@@ -62,16 +62,40 @@ public enum Processor {
     return cpu
   }
 
-  /// Sends both ways into the kernel by the entries that know no fast path, and so see every message.
+  /// Sends all ways into the kernel by the entries that know no fast path, and so see every message. After `offer`.
   /// - Parameter idt: as `start` got it.
   public static func takeSlowPath(idt: UInt64) {
+    set_entry_records()
     x86_write_msr(Register.lstar, address_of_entry_syscall_slow())
+    if x86_read_msr(Register.sysenterCode) != 0 { x86_write_msr(Register.sysenterAddress, address_of_entry_sysenter_slow()) }
     let gates = Frames.pointer(idt).assumingMemoryBound(to: UInt64.self)
     Gate.redirectCalls(gates, stubs: address_of_entry_vectors(), to: Int(VECTOR_CALL_SLOW))
   }
 
-  /// Whether programs can enter by SYSCALL. Every 64-bit processor can; CPUID says so all the same.
-  public static var hasSystemCall: Bool { x86_cpuid(0x8000_0001).d & 1 << 11 != 0 }
+  /// How programs can enter the kernel.
+  public enum Way { case syscall, sysenter, interrupt }
+
+  /// Whether this processor has it. Every 64-bit processor has SYSCALL; CPUID says so all the same. SYSENTER works in
+  /// 64-bit mode on Intel's only.
+  public static func has(_ way: Way) -> Bool {
+    switch way {
+    case .syscall: return x86_cpuid(0x8000_0001).d & 1 << 11 != 0
+    case .sysenter:
+      let vendor = x86_cpuid(0)
+      return vendor.b == 0x756E_6547 && vendor.d == 0x4965_6E69 && vendor.c == 0x6C65_746E && x86_cpuid(1).d & 1 << 11 != 0
+    case .interrupt: return true
+    }
+  }
+
+  /// Opens the way that the stub page takes. `int` and SYSCALL are always open; where programs come by SYSENTER those who come by SYSCALL
+  /// leave by IRETQ. Else SYSENTER is #GP, as it is after reset.
+  public static func offer(_ way: Way, _ cpu: UnsafeMutablePointer<apus_cpu>) {
+    x86_write_msr(Register.sysenterCode, way == .sysenter ? Selector.kernelCode : 0)
+    guard way == .sysenter else { return }
+    x86_write_msr(Register.sysenterStack, cpu.pointee.stack)
+    x86_write_msr(Register.sysenterAddress, address_of_entry_sysenter())
+    x86_write_msr(Register.lstar, address_of_entry_syscall_foreign())
+  }
 
   private enum Control {
     static var mce: UInt64 { 1 << 6 }
@@ -85,6 +109,9 @@ public enum Processor {
   }
 
   private enum Register {
+    static var sysenterCode: UInt32 { 0x174 }
+    static var sysenterStack: UInt32 { 0x175 }
+    static var sysenterAddress: UInt32 { 0x176 }
     static var star: UInt32 { 0xC000_0081 }
     static var lstar: UInt32 { 0xC000_0082 }
     static var cstar: UInt32 { 0xC000_0083 }

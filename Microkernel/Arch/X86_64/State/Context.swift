@@ -40,7 +40,7 @@ public struct X86Context: ThreadContext {
     registers.rdi = flags
   }
 
-  @inlinable public var isFast: Bool { registers.entry == Entry.call }
+  @inlinable public var isFast: Bool { registers.entry == Entry.call || registers.entry == Entry.sysenter }
   @inlinable public var instruction: UInt64 { registers.rip }
   @inlinable public var stack: UInt64 { registers.rsp }
 
@@ -52,6 +52,7 @@ public struct X86Context: ThreadContext {
 /// Values of `apus_context.entry` above the vectors.
 public enum Entry {
   @inlinable public static var call: UInt64 { UInt64(ENTRY_SYSCALL) }
+  @inlinable public static var sysenter: UInt64 { UInt64(ENTRY_SYSENTER) }
   @inlinable public static var full: UInt64 { UInt64(ENTRY_FULL) }
 }
 

@@ -12,6 +12,13 @@ uint64_t probe_null_calls(uint64_t count);
 // Touches what is not there. In VM's place that is the end of the kernel.
 void probe_crash(void);
 
+// Whether the processor says that it has SYSCALL.
+__attribute__((always_inline)) static inline _Bool probe_has_syscall(void) {
+  uint32_t a = 0x80000001, d;
+  __asm__ volatile("cpuid" : "+a"(a), "=d"(d) : : "rbx", "rcx");
+  return d >> 11 & 1;
+}
+
 #define PROBE_PLACE(name) \
   extern char name; \
   __attribute__((always_inline)) static inline uint64_t address_of_##name(void) { return (uint64_t)&name; }
@@ -34,6 +41,10 @@ PROBE_PLACE(probe_stack)
 PROBE_PLACE(probe_alignment)
 PROBE_PLACE(probe_x87)
 PROBE_PLACE(probe_avx)
+PROBE_PLACE(probe_sysenter_hole)
+PROBE_PLACE(probe_sysenter_kernel)
+PROBE_PLACE(probe_steps)
+PROBE_PLACE(probe_steps_end)
 // Page faults.
 PROBE_PLACE(probe_read_kernel)
 PROBE_PLACE(probe_write_text)

@@ -14,7 +14,7 @@ typedef struct {
   uint64_t rbx, r12, r13, r14, r15, r8, r9, r10;  // the eight words of a message
   uint64_t rax, rdi, rsi, rdx;                    // operation, destination, source, deadline
   uint64_t rcx, r11, rbp;
-  uint64_t entry;  // vector, ENTRY_SYSCALL or ENTRY_FULL
+  uint64_t entry;  // a vector, ENTRY_SYSCALL, ENTRY_SYSENTER or ENTRY_FULL
   uint64_t error;
   uint64_t rip, cs, flags, rsp, ss;
 } __attribute__((aligned(16))) apus_context;

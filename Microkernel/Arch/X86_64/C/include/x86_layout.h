@@ -67,6 +67,15 @@
 #define ENTRY_SYSCALL 0x100
 // A context made or changed as a whole: leaves by `iretq`.
 #define ENTRY_FULL 0x101
+// By SYSENTER from the stub page, with a stack pointer that SYSEXIT takes and none of the flags that the kernel must not
+// inherit. A kernel that offers SYSENTER marks what comes by SYSCALL as ENTRY_FULL, so the fast path meets one kind only.
+#define ENTRY_SYSENTER 0x102
+// Where SYSENTER, which keeps no return address, goes back to: behind `mov %rsp, %rcx; sysenter` in the stub page.
+#define SYSENTER_RETURN 0x600000000005
+// RFLAGS that SYSENTER leaves as the user has set them: TF, DF, NT, AC; and what it clears.
+#define FLAGS_TRAP 0x100
+#define FLAGS_INTERRUPT 0x200
+#define FLAGS_ODD 0x44500
 
 // apus_cpu, reached through GS.
 #define CPU_CURRENT 0

@@ -5,7 +5,8 @@
 #include "../../C/include/x86.h"
 
 #define APUS_PLACE __attribute__((swift_attr("nonisolated(unsafe)"))) extern char
-APUS_PLACE entry_vectors, entry_syscall, entry_syscall_slow, entry_compat, entry_polls;
+APUS_PLACE entry_vectors, entry_syscall, entry_syscall_slow, entry_syscall_foreign, entry_sysenter, entry_sysenter_slow, entry_compat,
+  entry_polls, entry_records;
 #undef APUS_PLACE
 
 // 256 stubs of 16 bytes, in vector order.
@@ -13,6 +14,13 @@ __attribute__((always_inline)) static inline uint64_t address_of_entry_vectors(v
 __attribute__((always_inline)) static inline uint64_t address_of_entry_syscall(void) { return (uint64_t)&entry_syscall; }
 __attribute__((always_inline)) static inline uint64_t address_of_entry_syscall_slow(void) { return (uint64_t)&entry_syscall_slow; }
 __attribute__((always_inline)) static inline uint64_t address_of_entry_compat(void) { return (uint64_t)&entry_compat; }
+
+__attribute__((always_inline)) static inline uint64_t address_of_entry_syscall_foreign(void) { return (uint64_t)&entry_syscall_foreign; }
+__attribute__((always_inline)) static inline uint64_t address_of_entry_sysenter(void) { return (uint64_t)&entry_sysenter; }
+__attribute__((always_inline)) static inline uint64_t address_of_entry_sysenter_slow(void) { return (uint64_t)&entry_sysenter_slow; }
+
+// A single step over SYSENTER too must take the slow path.
+__attribute__((always_inline)) static inline void set_entry_records(void) { entry_records = 1; }
 
 // Idling without HLT, for the word `idle=poll`.
 __attribute__((always_inline)) static inline void set_entry_polls(void) { entry_polls = 1; }
