@@ -178,7 +178,7 @@ if metal == nil {
     tests("Script", ["Script", "IPC"]),
     tests("Simulator", ["Simulator", "Script", "ToolKit", "IPC", "Protocols"]),
     tests("Tools", ["ToolKit", "BootImage", "IPC", "Protocols"]),
-    tests("System", ["Script", "Simulator", "ToolKit"]),
+    tests("System", ["CLinux", "Script", "Simulator", "ToolKit"]),
     library("DeviceModels", "Microkernel/Devices"),
     tests("DeviceModels", ["DeviceModels", "FakeKernel", "IPC", "NS16550", "Protocols", "ServerKit", "VirtioBlock"]),
     .target(name: "ToolKit", dependencies: ["BootImage", "Script", "IPC", "Protocols"], path: "Tools/Kit", exclude: ["Campaign/README.md", "Trace/README.md"]),

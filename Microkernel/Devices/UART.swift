@@ -1,5 +1,5 @@
-/// A serial port: National Semiconductor PC16550D. What the other end sends waits in `input` and comes into the receiver as
-/// fast as it is read; what the guest sends is in `output` at once. While `output` is full the transmitter is busy.
+/// A serial port: National Semiconductor PC16550D. The other end obeys RTS: what it sends waits in `input` until a driver says
+/// that it is there, and then comes into the receiver as fast as it is read. So nothing is lost before or between two drivers. What the guest sends is in `output` at once. While `output` is full the transmitter is busy.
 public struct UARTModel {
   public static var ports: Int { 8 }
   static var fifoDepth: Int { 16 }
@@ -62,6 +62,7 @@ public struct UARTModel {
   }
 
   private mutating func refill() {
+    guard modemControl & 2 != 0 else { return }
     while receiver.count < (isFIFOOn ? Self.fifoDepth : 1), let byte = input.popFirst() { receiver.append(byte) }
   }
 
@@ -106,7 +107,9 @@ public struct UARTModel {
       }
     case Register.identification: control(value)
     case Register.lineControl: lineControl = value
-    case Register.modemControl: modemControl = value & 0x1F
+    case Register.modemControl:
+      modemControl = value & 0x1F
+      refill()
     case Register.scratch: scratch = value
     default: break
     }

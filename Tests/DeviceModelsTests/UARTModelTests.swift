@@ -16,6 +16,8 @@ import Testing
   func order() {
     var uart = UARTModel()
     uart.send(0..<100)
+    #expect(uart.input.count == 100)  // no RTS: nobody is there
+    uart.write(4, 2)
     #expect(uart.input.count == 99)
     uart.write(2, 1)  // switching the FIFO on empties the receiver
     #expect(uart.input.count == 83)
@@ -27,9 +29,10 @@ import Testing
   func receiveInterrupt() {
     var uart = UARTModel()
     uart.write(1, 1)
+    uart.write(4, 2)
     uart.send([7])
     #expect(!uart.isRaised)
-    uart.write(4, 8)
+    uart.write(4, 0xA)
     #expect(uart.isRaised)
     #expect(uart.read(2) == 4)
     #expect(uart.read(0) == 7)
@@ -99,7 +102,9 @@ import Testing
     second.start(&port)
     line.settle { second.notified(by: .kernel, events: 1 << 4, &port) }
     #expect(line.screen.utf8.count > shown)
-    #expect(line.screen.hasSuffix(String(text.dropFirst(text.utf8.count + 1 - left).prefix(line.screen.utf8.count - shown))) || left > 64)
+    // It goes on with the first byte that the first life has not read: sixteen are in the receiver.
+    #expect(left > 64)
+    #expect(line.screen.utf8.dropFirst(shown).elementsEqual(text.utf8.dropFirst(text.utf8.count + 1 - left - 16).prefix(line.screen.utf8.count - shown)))
   }
 }
 

@@ -94,7 +94,7 @@ import ToolKit
       #expect(text.contains("kernel panic: VM has touched memory that it does not have"))
       #expect(text.contains("#0 0xffffffff80"))
     }
-    let explained = try Symbols(file: machine.kernelFile).explain(KernelLog.panic(session.log)).joined(separator: "\n")
+    let explained = Symbols(file: machine.kernelFile).explain(KernelLog.panic(session.log)).joined(separator: "\n")
     #expect(explained.contains("Entries.swift"), "\(explained)")
   }
 
@@ -211,7 +211,8 @@ extension Machine {
   var kernelFile: String {
     switch media {
     case .direct(let kernel, _): kernel
-    case .iso(let file), .processes(let file, _, _): file
+    case .iso(let file): file
+    case .processes(let broker, _, _): broker
     }
   }
 }

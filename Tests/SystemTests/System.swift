@@ -6,13 +6,23 @@ import ToolKit
 enum System {
   static let isReady = ProcessInfo.processInfo.environment[TestRun.gate] != nil
 
+  /// What a host boots from; the broker is built when a test first wants it.
+  static func media(_ host: ToolKit.Host) throws -> Machine.Media {
+    switch host {
+    case .metal: try metal.get()
+    case .processes: try processes.get()
+    case .simulator: throw Failure("the simulator boots nothing")
+    }
+  }
+  private static let metal = Result { try HostMedia.media(.metal, Project.find()) { _ in } }
+  private static let processes = Result { try HostMedia.media(.processes, Project.find()) { _ in } }
 
   /// A machine with a disk of its own that it may write to, and a log of its own.
-  static func machine(_ name: String, words: [String] = []) throws -> Machine {
+  static func machine(_ name: String, on host: ToolKit.Host = .metal, words: [String] = []) throws -> Machine {
     let project = try Project.find()
     try Files.makeDirectory(project.logs)
     var machine = Machine(
-      media: .direct(kernel: project.kernel, archive: project.archive), disk: .copyOnWrite(try freshDisk()), log: project.logs + "/test.\(name).log")
+      media: try media(host), disk: .copyOnWrite(try freshDisk()), log: project.logs + "/test.\(name).log")
     machine.words = words + [Batch.word]
     return machine
   }

@@ -2,8 +2,9 @@ import Testing
 import ToolKit
 
 @Suite("Trace of the booted system", .enabled(if: System.isReady)) struct TraceTests {
-  @Test("every message of a command is there by name, and none is lost") func metal() throws {
-    let result = try TraceRun(System.image()) { _ in }.run("ls /etc\nservice kill disk\ncat /bin/ls > /dev/null\n", on: .metal, kernelCalls: true, seconds: 200)
+  @Test("every message of a command is there by name, and none is lost", arguments: [ToolKit.Host.metal, .processes])
+  func booted(host: ToolKit.Host) throws {
+    let result = try TraceRun(System.image()) { _ in }.run("ls /etc\nservice kill disk\ncat /bin/ls > /dev/null\n", on: host, kernelCalls: true, seconds: 200)
     #expect(result.ending == .shutdown(0) && result.output.contains("motd"))
     let trace = result.trace
     #expect(trace.lost == 0 && trace.events.count > 1000)

@@ -59,6 +59,9 @@ public struct Drill: Equatable, Sendable {
   public var storm: Storm?
   public var outside: Outside?
 
+  /// In the names of files that belong to a run on a host.
+  func label(_ host: Host) -> String { host == .metal ? name : "\(name).\(host.rawValue)" }
+
   /// Where it can be played.
   public var hosts: [Host] {
     if outside != nil { return [.processes] }

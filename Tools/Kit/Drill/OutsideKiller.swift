@@ -47,22 +47,9 @@ final class OutsideKiller: @unchecked Sendable {
 
   /// The service's process: a grandchild of `timeout`.
   private func find() -> Int32? {
-    for broker in children(machine) {
-      for child in children(broker) where Self.text("/proc/\(child)/comm") == name { return child }
+    for broker in ProcessTree.children(of: machine) {
+      for child in ProcessTree.children(of: broker) where ProcessTree.name(of: child) == name { return child }
     }
     return nil
-  }
-
-  private func children(_ pid: Int32) -> [Int32] {
-    Self.text("/proc/\(pid)/task/\(pid)/children").split(separator: " ").compactMap { Int32($0) }
-  }
-
-  private static func text(_ path: String) -> String {
-    let file = open(path, O_RDONLY | O_CLOEXEC)
-    guard file >= 0 else { return "" }
-    defer { close(file) }
-    var bytes = [UInt8](repeating: 0, count: 8192)
-    let count = read(file, &bytes, bytes.count)
-    return String(decoding: bytes[..<max(0, count)], as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
   }
 }

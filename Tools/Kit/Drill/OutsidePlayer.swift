@@ -24,10 +24,10 @@ public struct OutsidePlayer {
 
   public func play(_ drill: Drill, outside: Drill.Outside, seed: Int? = nil, seconds: Int = 600) throws -> DrillReport {
     let project = image.project
-    let disk = project.output + "/drill.\(drill.name).img"
+    let disk = project.output + "/drill.\(drill.label(.processes)).img"
     try Files.makeDirectory(project.logs)
     try image.makeDisk(disk, files: Ballast.files.merging(["drill/run": Self.script(outside)]) { $1 })
-    var machine = Machine(media: media, disk: .file(disk), log: project.logs + "/drill.\(drill.name).log")
+    var machine = Machine(media: media, disk: .file(disk), log: project.logs + "/drill.\(drill.label(.processes)).log")
     machine.memory = drill.memory
     machine.words = [Batch.word, "run=/drill/run"]
     var report = DrillReport(drill: drill.name, seed: seed ?? drill.seed)
@@ -49,8 +49,8 @@ public struct OutsidePlayer {
     judge(session.text, session.log, outside, &report)
     if case .shutdown = ending, let complaint = try DiskImage.complaint(disk) { report.complaints.append("e2fsck: \(complaint)") }
     if report.passed { Files.remove(disk) } else {
-      try Files.write(session.text, to: project.logs + "/drill.\(drill.name).output")
-      report.notes.append("kept: \(disk) and \(project.logs)/drill.\(drill.name).*")
+      try Files.write(session.text, to: project.logs + "/drill.\(drill.label(.processes)).output")
+      report.notes.append("kept: \(disk) and \(project.logs)/drill.\(drill.label(.processes)).*")
     }
     return report
   }

@@ -43,7 +43,7 @@ public struct Player {
 
   public func play(_ drill: Drill, seed: Int? = nil, seconds: Int = 600) throws -> DrillReport {
     let project = image.project
-    let disk = project.output + "/drill.\(drill.name).img"
+    let disk = project.output + "/drill.\(drill.label(host)).img"
     try Files.makeDirectory(project.logs)
     var scripts: [String: String] = [:], histories: [String: String] = [:]
     for name in drill.scripts {
@@ -53,7 +53,7 @@ public struct Player {
     try image.makeDisk(disk, files: Ballast.files.merging(scripts) { $1 }.merging([
       Self.script: Self.play.joined(separator: "\n") + "\n", "drill/steps": Self.commands(drill).joined(separator: "\n") + "\n",
     ]) { $1 })
-    var machine = Machine(media: media, disk: .file(disk), log: project.logs + "/drill.\(drill.name).log")
+    var machine = Machine(media: media, disk: .file(disk), log: project.logs + "/drill.\(drill.label(host)).log")
     machine.counted = host == .metal
     machine.memory = drill.memory
     machine.seed = seed ?? drill.seed
@@ -68,8 +68,8 @@ public struct Player {
     }
     if case .shutdown = result.ending, let complaint = try DiskImage.complaint(disk) { report.complaints.append("e2fsck: \(complaint)") }
     if report.passed { Files.remove(disk) } else {
-      try Files.write(result.output, to: project.logs + "/drill.\(drill.name).output")
-      report.notes.append("kept: \(disk) and \(project.logs)/drill.\(drill.name).*")
+      try Files.write(result.output, to: project.logs + "/drill.\(drill.label(host)).output")
+      report.notes.append("kept: \(disk) and \(project.logs)/drill.\(drill.label(host)).*")
     }
     return report
   }

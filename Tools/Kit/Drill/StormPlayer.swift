@@ -25,7 +25,7 @@ public struct StormPlayer {
 
   public func play(_ drill: Drill, storm: Drill.Storm, seed: Int? = nil, seconds: Int = 3000) throws -> DrillReport {
     let seed = seed ?? drill.seed
-    let folder = image.project.output + "/drill.\(drill.name)"
+    let folder = image.project.output + "/drill.\(drill.label(host))"
     try Files.makeDirectory(image.project.logs)
     Files.remove(folder)
     try Files.makeDirectory(folder + "/tree/" + Self.files)
@@ -130,7 +130,7 @@ public struct StormPlayer {
 
   private func run(_ drill: Drill, _ work: Work, storm: Drill.Storm?, seed: Int, seconds: Int) throws -> Outcome {
     let project = image.project
-    let name = "drill.\(drill.name)" + (storm == nil ? ".quiet" : "")
+    let name = "drill.\(drill.label(host))" + (storm == nil ? ".quiet" : "")
     let disk = work.folder + "/" + (storm == nil ? "quiet.img" : "disk.img")
     var files = Ballast.files
     files.merge(["drill/round": Self.round(work.names, copied: work.copied), "drill/run": Self.script(storm, seed: seed)]) { $1 }

@@ -30,12 +30,12 @@ public struct TraceRun {
   ///   - kernelCalls: records them too.
   public func run(_ commands: String, on host: Host, kernelCalls: Bool, seconds: Int) throws -> Result {
     let project = image.project
-    let disk = project.output + "/trace.img", records = project.output + "/trace.records"
+    let disk = project.output + "/trace.\(host.rawValue).img", records = project.output + "/trace.\(host.rawValue).records"
     try Files.makeDirectory(project.logs)
     try image.makeDisk(disk)
     Files.remove(records)
     defer { for file in [disk, records] { Files.remove(file) } }
-    var machine = Machine(media: try HostMedia.media(host, project, say: say), disk: .file(disk), log: project.logs + "/trace.log")
+    var machine = Machine(media: try HostMedia.media(host, project, say: say), disk: .file(disk), log: project.logs + "/trace.\(host.rawValue).log")
     machine.words = [Batch.word, kernelCalls ? "trace=all" : "trace=on"]
     machine.trace = records
     let result = try Batch.run(machine, script: commands, seconds: seconds)

@@ -25,9 +25,7 @@ public enum DiskProcess {
     let image = open(disk.path, (disk.isCopyOnWrite ? O_RDONLY : O_RDWR) | O_CLOEXEC)
     guard image >= 0 else { throw failure("cannot open the disk image \(disk.path)") }
     defer { Glibc.close(image) }
-    // Also against QEMU, which locks single bytes of an image that it has open.
-    var lock = flock(l_type: Int16(disk.isCopyOnWrite ? F_RDLCK : F_WRLCK), l_whence: Int16(SEEK_SET), l_start: 0, l_len: 0, l_pid: 0)
-    if fcntl(image, 37, &lock) != 0 {  // F_OFD_SETLK
+    if !ImageLock.take(image, writing: !disk.isCopyOnWrite) {
       throw SandboxFailure("another system uses the disk image \(disk.path)", advice: "end it, or choose another with --disk")
     }
     let length = lseek(image, 0, SEEK_END)
@@ -77,6 +75,8 @@ public enum DiskProcess {
   public static func main(_ arguments: [String]) -> Never {
     guard arguments.count == 2, let length = Int(arguments[1]) else { exit(2) }
     _ = linux_call(Int64(LINUX_prctl.rawValue), 1, Int64(SIGKILL), 0, 0, 0, 0)  // PR_SET_PDEATHSIG
+    let name: StaticString = "apus-image"
+    _ = linux_call(Int64(LINUX_prctl.rawValue), 15, Int64(Int(bitPattern: name.utf8Start)), 0, 0, 0, 0)  // PR_SET_NAME
     guard let buffer = mmap(nil, bufferSize, PROT_READ | PROT_WRITE, MAP_SHARED, bufferFile, 0), buffer != MAP_FAILED else { exit(3) }
     close(bufferFile)
     var image: UnsafeMutableRawPointer?
