@@ -36,7 +36,6 @@ enum System {
     return path
   }
 
-  static func project() throws -> Project { try Project.find() }
   static func image() throws -> Image { Image(try Project.find()) { _ in } }
 
   /// A copy of the fresh disk that keeps what is written to it.
