@@ -177,6 +177,7 @@ if metal == nil {
     tests("EchoDriver", ["EchoDriver", "FakeKernel", "IPC", "Protocols", "ServerKit"]),
     tests("Script", ["Script", "IPC"]),
     tests("Simulator", ["Simulator", "Script", "ToolKit", "IPC", "Protocols"]),
+    tests("Model", ["ToolKit"]),
     tests("Tools", ["ToolKit", "BootImage", "IPC", "Protocols"]),
     tests("System", ["CLinux", "Script", "Simulator", "ToolKit"]),
     library("DeviceModels", "Microkernel/Devices"),
