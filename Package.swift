@@ -216,6 +216,7 @@ if metal == nil {
       name: "sandbox-host", dependencies: ["CSandboxCode", "CX86", "Sandbox"], path: "Tests/Support/SandboxHost",
       swiftSettings: [.unsafeFlags(["-enforce-exclusivity=unchecked"])]),
     tests("Sandbox", ["sandbox-host", "CLinux", "CSandboxCode", "CX86", "Sandbox", "ToolKit"]),
+    tests("Broker", ["broker", "Broker", "CLinux", "DeviceModels", "PageTable", "Sandbox", "ToolKit"]),
     tests("Terminal", ["IPC", "Protocols", "ServerKit", "Terminal", "NS16550"]),
     .target(name: "LinuxServers", dependencies: ["IPC", "Protocols"], path: "Tests/Support/LinuxServers"),
     .executableTarget(name: "userland", dependencies: ["LinuxServers", "POSIX", "Programs", "Shell"], path: "Tests/Support/Userland"),

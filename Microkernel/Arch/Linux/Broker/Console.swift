@@ -5,7 +5,7 @@ import Sandbox
 /// The other end of COM1: our standard input and output. A terminal becomes raw, and Ctrl-A is the broker's key as it is QEMU's.
 /// Neither end ever waits: what cannot be written stays in the transmitter, what the guest does not take stays outside.
 final class Console {
-  private let input: Int32 = 0, output: Int32 = 1
+  private let input: Int32, output: Int32
   private unowned(unsafe) var sandbox: Sandbox?
   private var settings: termios?
   /// Whether there is something to read; files are always ready.
@@ -17,11 +17,15 @@ final class Console {
 
   /// Bytes that wait for the guest at most.
   private static var inputLimit: Int { 4096 }
-  private static var isTerminal: Bool { isatty(0) == 1 }
+
+  init(input: Int32 = 0, output: Int32 = 1) {
+    self.input = input
+    self.output = output
+  }
 
   func attach(_ sandbox: Sandbox) {
     self.sandbox = sandbox
-    if Self.isTerminal {
+    if isatty(input) == 1 {
       var settings = termios()
       tcgetattr(input, &settings)
       self.settings = settings
@@ -37,8 +41,8 @@ final class Console {
   }
 
   private func watchInput() {
-    guard isInputOpen, !isInputWatched, let sandbox else { return }
-    isInputWatched = sandbox.watch(input)
+    guard isInputOpen, !isInputWatched else { return }
+    isInputWatched = sandbox?.watch(input) ?? false
     if !isInputWatched { isReadable = true }
   }
 

@@ -24,14 +24,15 @@ final class DiskFile: BlockStore {
   let descriptor: Int32
   private(set) var isBroken = false
 
-  private let pid: Int32
+  let pid: Int32
   private let buffer: UnsafeMutableRawPointer
   /// In their order; the first is with the process. A write has its bytes with it: the guest's memory may be another's by the
   /// time it is written.
   private var queue: [(request: BlockRequest, bytes: [UInt8])] = []
 
-  init(_ disk: Broker.Disk) throws(SandboxFailure) {
-    let started = try DiskProcess.start(disk)
+  /// - Parameter program: the broker's own.
+  init(_ disk: Broker.Disk, program: String = "/proc/self/exe") throws(SandboxFailure) {
+    let started = try DiskProcess.start(disk, program)
     (pid, descriptor, buffer, size) = (started.pid, started.socket, started.buffer, started.size)
   }
 

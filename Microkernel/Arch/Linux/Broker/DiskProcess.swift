@@ -20,7 +20,7 @@ public enum DiskProcess {
 
   // MARK: The broker's side
 
-  static func start(_ disk: Broker.Disk) throws(SandboxFailure) -> (pid: Int32, socket: Int32, buffer: UnsafeMutableRawPointer, size: UInt64) {
+  static func start(_ disk: Broker.Disk, _ program: String) throws(SandboxFailure) -> (pid: Int32, socket: Int32, buffer: UnsafeMutableRawPointer, size: UInt64) {
     func failure(_ what: String) -> SandboxFailure { SandboxFailure("\(what): \(String(cString: strerror(errno)))") }
     let image = open(disk.path, (disk.isCopyOnWrite ? O_RDONLY : O_RDWR) | O_CLOEXEC)
     guard image >= 0 else { throw failure("cannot open the disk image \(disk.path)") }
@@ -41,12 +41,12 @@ public enum DiskProcess {
     guard shared >= 0, ftruncate(shared, bufferSize) == 0,
       let buffer = mmap(nil, bufferSize, PROT_READ | PROT_WRITE, MAP_SHARED, shared, 0), buffer != MAP_FAILED
     else { throw failure("no memory for the disk") }
-    let pid = try spawn([ends[1], image, shared], [Self.word, disk.isCopyOnWrite ? "private" : "shared", "\(length)"])
+    let pid = try spawn(program, [ends[1], image, shared], [Self.word, disk.isCopyOnWrite ? "private" : "shared", "\(length)"])
     return (pid, ends[0], buffer, UInt64(length) & ~511)
   }
 
-  /// This program with these descriptors from 3 on, and no other.
-  private static func spawn(_ descriptors: [Int32], _ arguments: [String]) throws(SandboxFailure) -> Int32 {
+  /// The program with these descriptors from 3 on, and no other.
+  private static func spawn(_ program: String, _ descriptors: [Int32], _ arguments: [String]) throws(SandboxFailure) -> Int32 {
     var actions = posix_spawn_file_actions_t(), attributes = posix_spawnattr_t()
     posix_spawn_file_actions_init(&actions)
     posix_spawnattr_init(&attributes)
@@ -64,7 +64,7 @@ public enum DiskProcess {
     defer { for word in words { free(word) } }
     var environment: [UnsafeMutablePointer<CChar>?] = [nil]
     var pid: Int32 = 0
-    let error = posix_spawn(&pid, "/proc/self/exe", &actions, &attributes, &words, &environment)
+    let error = posix_spawn(&pid, program, &actions, &attributes, &words, &environment)
     guard error == 0 else { throw SandboxFailure("the disk's process does not start: \(String(cString: strerror(error)))") }
     return pid
   }
