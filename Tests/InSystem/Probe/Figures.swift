@@ -58,7 +58,7 @@ extension Probe {
   }
 
   /// A root of its own for the same lower half.
-  private mutating func secondSpace() -> UInt64 {
+  mutating func secondSpace() -> UInt64 {
     let root = takeFrame()
     _ = try? ipc.kernel(Kernel.SpacePrepare(root: root))
     let own = window(information.pointee.vmRoot), other = window(root)
@@ -81,17 +81,7 @@ extension Probe {
   /// From a write to a page that is not there until it is done: the message of the fault to VM (us), one bit set in
   /// a table that is ready otherwise, the answer.
   private mutating func faultToServer() {
-    let tables = (takeFrame(), takeFrame(), takeFrame())
-    clear(tables.0)
-    clear(tables.1)
-    clear(tables.2)
-    let flags = PageEntry.present | PageEntry.writable | PageEntry.user
-    window(information.pointee.vmRoot)[Page.index(area, level: 4)] = tables.0 | flags
-    window(tables.0)[Page.index(area, level: 3)] = tables.1 | flags
-    window(tables.1)[Page.index(area, level: 2)] = tables.2 | flags
-    let leaves = window(tables.2)
-    let frame = takeFrame()
-    for index in 0..<Page.entries { leaves[index] = frame | flags & ~PageEntry.present | PageEntry.noExecute }
+    let leaves = absentPages(at: area)
     let thread = start(address_of_probe_toucher(), root: secondSpace())
     var caller = Endpoint.none
     while true {
@@ -104,6 +94,21 @@ extension Probe {
     }
     report("fault-to-server", samples)
     _ = try? ipc.kernel(Kernel.ThreadDestroy(thread: thread))
+  }
+
+  /// 512 pages in all spaces, one frame for all, with only the bit missing that makes them present: their leaf entries.
+  mutating func absentPages(at address: UInt64) -> UnsafeMutablePointer<UInt64> {
+    let tables = (takeFrame(), takeFrame(), takeFrame())
+    clear(tables.0)
+    clear(tables.1)
+    let flags = PageEntry.present | PageEntry.writable | PageEntry.user
+    window(information.pointee.vmRoot)[Page.index(address, level: 4)] = tables.0 | flags
+    window(tables.0)[Page.index(address, level: 3)] = tables.1 | flags
+    window(tables.1)[Page.index(address, level: 2)] = tables.2 | flags
+    let leaves = window(tables.2)
+    let frame = takeFrame()
+    for index in 0..<Page.entries { leaves[index] = frame | flags & ~PageEntry.present | PageEntry.noExecute }
+    return leaves
   }
 
   private mutating func clear(_ frame: UInt64) { window(frame).update(repeating: 0, count: Page.entries) }

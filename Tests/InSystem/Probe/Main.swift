@@ -16,6 +16,10 @@ func probe_main(_ stack: UnsafeRawPointer) {
     probe.takeFigures()
     probe.finish()
   }
+  if probe.hasWord("probe=rounds") {
+    probe.checkRounds(100_000)
+    probe.finish()
+  }
   probe.checkBootInformation()
   probe.checkEntries()
   probe.checkAlarm()

@@ -303,6 +303,10 @@ THREAD probe_waiter
     and $-16, %rsp
     call probe_waiter_body
     ud2
+THREAD probe_granter
+    and $-16, %rsp
+    call probe_granter_body
+    ud2
 THREAD probe_toucher
     and $-16, %rsp
     call probe_toucher_body

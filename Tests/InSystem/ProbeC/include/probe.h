@@ -54,6 +54,13 @@ PROBE_PLACE(probe_top)
 // Threads that are functions of `Figures.swift`.
 PROBE_PLACE(probe_waiter)
 PROBE_PLACE(probe_toucher)
+// A function of `Rounds.swift`, and what it watches (`rounds.S`).
+PROBE_PLACE(probe_granter)
+PROBE_PLACE(probe_rounds)
+PROBE_PLACE(probe_handler)
+PROBE_PLACE(probe_restorer)
+__attribute__((swift_attr("nonisolated(unsafe)"))) extern uint64_t probe_rounds_left;
+void probe_spoil(void);
 // A server: answers every request with the request, for ever; it ends the machine on type 1. Loads its own
 // patterns into the SSE and x87 registers first and checks them after every message: type 2 is the answer if they changed.
 PROBE_PLACE(probe_server)
