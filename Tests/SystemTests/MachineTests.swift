@@ -39,7 +39,7 @@ import ToolKit
     }
   }
 
-  @Test("M-E1 M-E2 M-E5 M-E7 SEC1 SEC3 SEC5 SEC6 the same behaviour on every processor, by every way in",
+  @Test("M-E1 M-E2 M-E5 M-E7 M-E9 SEC1 SEC3 SEC5 SEC6 the same behaviour on every processor, by every way in",
     arguments: ["max", "qemu64", "Skylake-Client-v1", "EPYC"], ["syscall", "sysenter", "int", "syscall fastpath=off", "sysenter fastpath=off"])
   func processors(cpu: String, entry: String) throws {
     var machine = try Self.machine("\(cpu)-\(entry.filter(\.isLetter))", words: ["ipc=\(entry)"])
@@ -59,7 +59,7 @@ import ToolKit
     #expect(log.contains("entry: this processor has no syscall") == (!word.isEmpty && cpu.contains("-syscall")))
   }
 
-  @Test("V32 V100 M-E2 M-E3 M-E4 every register and flag survives 100,000 rounds of faults, messages, interrupts and signals, by every way in",
+  @Test("V32 V100 M-E2 M-E3 M-E4 M-E6 SEC44 every register and flag survives 100,000 rounds of faults, messages, interrupts and signals, by every way in",
     arguments: ["max", "Skylake-Client-v1"], ["syscall", "sysenter", "int", "syscall fastpath=off", "sysenter fastpath=off"])
   func rounds(cpu: String, entry: String) throws {
     if cpu == "max", entry.hasPrefix("sysenter") { return }  // has none
@@ -67,7 +67,7 @@ import ToolKit
     machine.cpu = cpu
     machine.counted = true  // the same instants in every run
     let log = try Self.run(machine)
-    #expect(log.contains("entry: \(Self.way(cpu, entry))\n") && log.contains("probe: ok V32 V100") && log.contains("probe: figure faults 100000"))
+    #expect(log.contains("entry: \(Self.way(cpu, entry))\n") && log.contains("probe: ok V32 V100") && log.contains("probe: ok M-E6 SEC44") && log.contains("probe: figure faults 100000"))
   }
 
   @Test("V1 any size of memory, also above 4 GiB", arguments: [32, 64, 1024, 4096, 8192]) func sizes(mebibytes: Int) throws {

@@ -102,6 +102,45 @@ struct Rounds {
 }
 
 extension Probe {
+  /// M-E6, SEC44: frames of any bytes at all, with the mark that makes them frames. Whatever a thread gets for registers, it runs in ring 3, stops
+  /// at a fault or an exception of its own, and we are still here.
+  mutating func checkFrames(_ count: UInt64) {
+    var random: UInt64 = 0x9E37_79B9_7F4A_7C15
+    var taken: UInt64 = 0, refused: UInt64 = 0, strange: UInt64 = 0
+    let base = nextFrame
+    for round in 0..<count {
+      nextFrame = base
+      let thread = start(address_of_probe_frame())
+      let top = AddressSpace.vmWindow + nextFrame + 4080
+      guard let request = try? ipc.receive(from: .any), request.message.source == thread, request.message.payload.0 == top - 2048,
+        let frame = UnsafeMutablePointer<UInt64>(bitPattern: UInt(top - 2048))
+      else { return check("M-E6 forged frames", false, round) }
+      for word in 0..<108 {
+        random ^= random << 13
+        random ^= random >> 7
+        random ^= random << 17
+        frame[word] = random
+      }
+      // The mark; mostly addresses that are not refused at once; a way of entry out of a few.
+      frame[5] = 0x5041_5553_5349_474E
+      if round % 8 != 0 {
+        frame[6 + 17] &= 0x7FFF_FFFF_FFFF
+        frame[6 + 20] &= 0x7FFF_FFFF_FFFF
+      }
+      if round % 2 == 0 { frame[6 + 15] = 0xFE + random % 6 }
+      if (try? ipc.kernel(Kernel.SignalReturn(thread: thread, frame: top - 2048))) == nil {
+        refused += 1
+      } else if let end = try? ipc.receive(from: .any) {
+        taken += 1
+        let news: KernelEvent.Exception = end.message.body()
+        let isFault = end.message.type == KernelEvent.PageFault.number && end.message.source == thread
+        if !end.isFromKernel || !isFault && (end.message.type != KernelEvent.Exception.number || news.thread != thread) { strange += 1 }
+      }
+      _ = try? ipc.kernel(Kernel.ThreadDestroy(thread: thread))
+    }
+    check("M-E6 SEC44 forged frames", strange == 0 && taken > count / 2 && refused > count / 32, strange << 32 | taken)
+  }
+
   mutating func checkRounds(_ count: UInt64) {
     _ = start(address_of_probe_granter(), slot: 2, root: secondSpace(), priority: 0)
     let leaves = absentPages(at: Rounds.area)
@@ -115,6 +154,7 @@ extension Probe {
     // Each kind has happened often.
     check("each kind has come often", rounds.faults >= count && rounds.pings == count && rounds.alarms > count / 4
       && rounds.signals > count / 4 && rounds.deferred > count / 8 && rounds.deferred < rounds.signals, rounds.signals)
+    checkFrames(5000)
     figure("faults", rounds.faults)
     figure("alarms", rounds.alarms)
     figure("signals", rounds.signals)

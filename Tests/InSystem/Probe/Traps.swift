@@ -9,6 +9,8 @@ import Trap
 extension Probe {
   /// M-E2, SEC5: every way in keeps what it promises to keep, whatever the flags.
   mutating func checkEntries() {
+    if probe_has_syscall() { exception("M-E9 SYSCALL without a stack", address_of_probe_call_without_stack(), 11, nil, orSignal: 7) }
+    exception("M-E9 int 0x80 without a stack", address_of_probe_trap_without_stack(), 11, nil, orSignal: 7)
     checkRegisters(0)
     checkRegisters(0x400)  // direction
     checkRegisters(0x4_0000)  // alignment check

@@ -206,6 +206,28 @@ probe_steps_end:
     jnz 1f
     ud2
 1:  hlt
+.macro WITHOUT_STACK name, instruction:vararg
+THREAD \name
+    xor %eax, %eax
+    xor %ebx, %ebx
+    mov $0x800000000000, %rsp
+    \instruction
+    test %eax, %eax                     // the call is done all the same
+    jnz 1f
+    pop %rax
+1:  ud2
+.endm
+WITHOUT_STACK probe_call_without_stack, syscall
+WITHOUT_STACK probe_trap_without_stack, int $0x80
+THREAD probe_frame                      // asks for the frame at its stack to be its registers
+    mov %rsp, %r12
+    sub $2048, %r12
+    mov $0x52, %ebx
+    mov $3, %eax
+    mov $1, %edi
+    movabs $STUB, %r11
+    call *%r11
+    ud2
 THREAD probe_interrupt
     int $0x20
 THREAD probe_kernel_code
