@@ -1,4 +1,3 @@
-import CTrap
 import IPC
 import POSIX
 import Protocols
@@ -16,16 +15,17 @@ struct Random {
   mutating func below(_ bound: UInt64) -> UInt64 { next() % bound }
 }
 
-/// Calls in one child: it may end itself by what it hits (its own memory, say), then the next child goes on from there.
+/// Traps in one child: it may end itself by what it hits (its own memory, say), then the next child goes on from there.
 private let batch: UInt64 = 20_000
-/// A child says after so many calls how far it is.
+/// A child says after so many traps how far it is.
 private let stride: UInt64 = 500
 /// Where it says so: a descriptor that random small numbers do not hit.
 private let reportDescriptor = 63
 /// Nanoseconds after which a child that hit upon waiting is ended by SIGALRM.
 private let patience: UInt64 = 1_000_000_000
 
-/// SEC8, M-J1, M-N5: random operations, endpoints, numbers and payloads, straight into the stub page.
+/// SEC8, SEC20, M-J1, M-N5: random operations, endpoints, numbers and payloads by every way in, with garbage in all other registers. What
+/// comes back is looked at after each.
 func randomCalls(_ parameters: Attack.Parameters) {
   var made: UInt64 = 0
   var seed = parameters.seed
@@ -42,12 +42,15 @@ func randomCalls(_ parameters: Attack.Parameters) {
           for descriptor in 0..<16 { do throws(Errno) { try close(descriptor) } catch {} }
           _ = try alarm(nanoseconds: patience)
         } catch { terminate(1) }
-        attack(count, seed)
+        attack(count, seed, ways: parameters.raw ? 3 : 1)
         terminate(0)
       }
       try close(report.writeEnd)
-      made += stride * UInt64(try contents(of: report.readEnd).count)
+      let said = try contents(of: report.readEnd)
       try close(report.readEnd)
+      let marks = said.prefix { $0 == 0 }.count
+      if marks < said.count { give(up: Leak(bytes: Bytes(said.dropFirst(marks))), seed) }
+      made += stride * UInt64(marks)
       children += 1
       if !waitUntilEnd(of: child).exited { ended += 1 }
     } catch {
@@ -65,25 +68,43 @@ func randomCalls(_ parameters: Attack.Parameters) {
       + Bytes(" processes, ") + decimal(ended) + Bytes(" ended by their own doing"))
 }
 
-private func attack(_ count: UInt64, _ seed: UInt64) {
+private func give(up leak: Leak, _ seed: UInt64) -> Never {
+  printLine(
+    Bytes("hostile calls: LEAK, seed ") + decimal(seed) + Bytes(" way ") + decimal(UInt64(leak.way)) + Bytes(" operation ") + digits(leak.operation, base: 16)
+      + Bytes(" register ") + decimal(UInt64(leak.register)) + Bytes(" was ") + digits(leak.before, base: 16) + Bytes(" is ") + digits(leak.after, base: 16))
+  exit(1)
+}
+
+private func attack(_ count: UInt64, _ seed: UInt64, ways: UInt64) {
   var random = Random(seed: seed)
   let mark = Bytes(repeating: 0, count: 1)
   for made in 0..<count {
     if made % stride == stride - 1 { do throws(Errno) { try writeAll(reportDescriptor, mark) } catch { terminate(1) } }
-    var message = apus_message()
-    withUnsafeMutableBytes(of: &message) { bytes in
-      for index in 1..<8 { bytes.storeBytes(of: word(&random), toByteOffset: index * 8, as: UInt64.self) }
-      let header = header(&random)
-      bytes.storeBytes(of: header, toByteOffset: 0, as: UInt64.self)
-      // Aimed at our own text and stack these only end the attack early.
-      if ownMemory.contains(where: { UInt64(UInt32(bitPattern: $0)) == header & 0xFFFF_FFFF }) {
-        bytes.storeBytes(of: random.next(), toByteOffset: 8, as: UInt64.self)
-      }
-    }
-    let operation = random.below(16) == 0 ? random.next() : random.below(9)
+    var given = Registers()
+    for index in 0..<16 { given[index] = index == Registers.rsp || random.below(2) == 0 ? random.next() : word(&random) }
+    let payload = Registers.payload
+    for place in 0..<7 { given[payload[place]] = word(&random) }
+    let header = header(&random)
+    given[Registers.header] = header
+    // Aimed at our own text and stack these only end the attack early.
+    if ownMemory.contains(where: { UInt64(UInt32(bitPattern: $0)) == header & 0xFFFF_FFFF }) { given[payload[0]] = random.next() }
+    given[Registers.rax] = random.below(16) == 0 ? random.next() : operation(&random)
+    given[Registers.rdi] = endpoint(&random)
+    given[Registers.rsi] = endpoint(&random)
     // A wait without an end is no attack: each has one, in the past or near.
-    _ = apus_trap(operation, endpoint(&random), endpoint(&random), 1 + random.below(1000), &message)
+    given[Registers.rdx] = 1 + random.below(1000)
+    let way = random.below(ways)
+    if let leak = trap(way, given) {
+      do throws(Errno) { try writeAll(reportDescriptor, leak.bytes) } catch {}
+      terminate(2)
+    }
   }
+}
+
+/// Requests to servers more often than the rest.
+private func operation(_ random: inout Random) -> UInt64 {
+  let choice = random.below(14)
+  return choice < 9 ? choice : TrapOperation.sendRec.rawValue
 }
 
 private let ownMemory: [Int32] = [VM.MMap.number, VM.MUnmap.number, VM.MProtect.number, VM.Brk.number]

@@ -27,6 +27,10 @@
     mov %rbp, CONTEXT_RBP(%rsp)
     mov %rcx, CONTEXT_RIP(%rsp)
     mov %r11, CONTEXT_FLAGS(%rsp)
+.if \kind == ENTRY_FULL
+    mov %rcx, CONTEXT_RCX(%rsp)         // lost to the caller too, but what comes back must not be of an earlier entry
+    mov %r11, CONTEXT_R11(%rsp)
+.endif
     movq $\kind, CONTEXT_ENTRY(%rsp)
     mov %gs:CPU_SCRATCH, %rcx
     mov %rcx, CONTEXT_RSP(%rsp)
