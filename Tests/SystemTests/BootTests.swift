@@ -41,8 +41,12 @@ import ToolKit
     Self.check(try System.run(machine, Self.script).output)
   }
 
-  @Test("with kernel entry by int") func interruptEntry() throws {
-    Self.check(try System.run(System.machine("int", words: ["ipc=int"]), Self.script).output)
+  @Test("M-E1 by each way into the kernel", arguments: ["syscall", "sysenter", "int", "sysenter fastpath=off"]) func entry(way: String) throws {
+    var machine = try System.machine("entry-\(way.filter(\.isLetter))", words: ["ipc=\(way)"])
+    machine.cpu = "Skylake-Client-v1"
+    let result = try System.run(machine, Self.script)
+    Self.check(result.output)
+    #expect(result.log.contains("entry: \(way == "int" ? "int 0x80" : String(way.prefix { $0 != " " }))\n"))
   }
 
   @Test("with the fast path off") func slowPath() throws {

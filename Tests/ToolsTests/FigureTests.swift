@@ -27,6 +27,18 @@ import ToolKit
     #expect(figures["own"]?["bar"] is NSNull)
   }
 
+  @Test("a trace of one iteration: the last one, each instruction in its function") func trace() throws {
+    let log = ["401000", "401010", "ffffffff80100004", "402000", "401000", "600000000000", "ffffffff80100008", "ffffffff80100010", "401018", "402000", "401020"]
+      .map { "Trace 0: 0x7f00 [00000000/" + String(repeating: "0", count: 16 - $0.count) + $0 + "/0040c0b3/ff020201] \n" }.joined()
+    let addresses = try #require(BenchTrace.lastIteration(Data(log.utf8), from: 0x40_1000, to: 0x40_2000))
+    #expect(addresses == [0x6000_0000_0000, 0xFFFF_FFFF_8010_0008, 0xFFFF_FFFF_8010_0010, 0x40_1018])
+    let trace = BenchTrace(
+      addresses, kernel: [.init(address: 0xFFFF_FFFF_8010_0000, name: "$entry_call"), .init(address: 0xFFFF_FFFF_8010_0020, name: "other")],
+      user: [.init(address: 0x40_1010, name: "main")])
+    #expect(trace.parts.map(\.function) == ["(stub page)", "entry_call", "main"] && trace.parts.map(\.instructions) == [1, 2, 1] && trace.total == 4)
+    #expect(BenchTrace.lastIteration(Data(log.utf8), from: 0x40_1000, to: 0x40_3000) == nil)
+  }
+
   @Test("the table says whether the bar is met") func table() {
     let text = FigureReport([
       Figure(name: "null-call", median: 48, min: 48, max: 61, samples: 9), Figure(name: "cow-fault", median: 1_234_567, min: 1, max: 2, samples: 9),

@@ -26,14 +26,29 @@ private func overhead() -> UInt64 {
   return least
 }
 
-/// Waits for notifications, and says when it heard of one. A request is the wish of `finish`.
+/// A request that comes back as it went.
+private let ping: Int32 = 0x51
+
+/// Waits for notifications, and says when it heard of one; answers pings. Another request is the wish of `finish`.
 @c(probe_waiter_body) func waiter() {
   var ipc = KernelTrap()
+  var caller = Endpoint.none, answer = Message()
   while true {
-    let delivery = try? ipc.receive(from: .any)
+    let delivery: Delivery
+    do throws(Errno) {
+      delivery = caller == .none ? try ipc.receive(from: .any) : try ipc.replyReceive(answer, to: caller)
+    } catch { continue }
     let now = apus_timestamp()
-    board[0] = delivery?.isNotification == true ? now : 0
-    if let delivery, delivery.isRequest { _ = try? ipc.kernel(Kernel.Shutdown(status: delivery.message.payload.0)) }
+    caller = .none
+    if delivery.isNotification {
+      probe_end()
+      board[0] = now
+    } else if delivery.message.type == ping {
+      caller = delivery.message.source
+      answer = delivery.message
+    } else {
+      _ = try? ipc.kernel(Kernel.Shutdown(status: delivery.message.payload.0))
+    }
   }
 }
 
@@ -42,9 +57,11 @@ private func overhead() -> UInt64 {
   let cost = overhead()
   for index in 0..<samples {
     let page = UnsafeMutablePointer<UInt8>(bitPattern: UInt(area) + UInt(index) * UInt(Page.size)).unsafelyUnwrapped
+    probe_begin()
     let start = apus_timestamp()
     page.pointee = 1
     let end = apus_timestamp()
+    probe_end()
     board[index] = end - start - cost
   }
 }
@@ -52,9 +69,13 @@ private func overhead() -> UInt64 {
 extension Probe {
   mutating func takeFigures() {
     board = window(takeFrame())
-    figure("calibration", from: 101) { _ in apus_calibrate() }
-    faultToServer()
-    notifyWake()
+    let all = !hasWord("figure=")
+    if all { figure("calibration", from: 101) { _ in apus_calibrate() } }
+    if all || hasWord("figure=fault-to-server") { faultToServer() }
+    _ = start(address_of_probe_waiter(), slot: 2, root: secondSpace(), priority: 0)
+    if all || hasWord("figure=null-call") { nullCall() }
+    if all || hasWord("figure=ipc-roundtrip") { roundTrip() }
+    if all || hasWord("figure=notify-wake") { notifyWake() }
   }
 
   /// A root of its own for the same lower half.
@@ -66,12 +87,39 @@ extension Probe {
     return root
   }
 
+  private mutating func nullCall() {
+    var kernel = ipc
+    let cost = overhead()
+    figure("null-call", from: samples) { _ in
+      probe_begin()
+      let start = apus_timestamp()
+      _ = kernel.kernel(Message(Kernel.Null()))
+      let end = apus_timestamp()
+      probe_end()
+      return end - start - cost
+    }
+  }
+
+  private mutating func roundTrip() {
+    var kernel = ipc
+    let cost = overhead()
+    let message = Message(header: UInt64(ping), payload: (1, 2, 3, 4, 5, 6, 7))
+    figure("ipc-roundtrip", from: samples) { _ in
+      probe_begin()
+      let start = apus_timestamp()
+      _ = try? kernel.sendRec(message, to: .rs)
+      let end = apus_timestamp()
+      probe_end()
+      return end - start - cost
+    }
+  }
+
   /// From before `notify` until a service of higher priority, in another space, has returned from its `receive`.
   private mutating func notifyWake() {
-    _ = start(address_of_probe_waiter(), slot: 2, root: secondSpace(), priority: 0)
     var kernel = ipc
     let cost = overhead() / 2
     figure("notify-wake", from: samples) { _ in
+      probe_begin()
       let start = apus_timestamp()
       try? kernel.notify(.rs)
       return board[0] &- start &- cost

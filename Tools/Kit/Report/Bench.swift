@@ -64,15 +64,22 @@ public struct Bench {
     return Figure.read(result.output)
   }
 
-  private func probe(cpu: String, seconds: Int) throws -> [Figure] {
+  /// A machine with the probe in VM's place, whose archive is to be removed.
+  func probeMachine(cpu: String, words: [String]) throws -> (machine: Machine, archive: String) {
     let project = image.project
+    try Files.makeDirectory(project.logs)
     let archive = project.output + "/bench.archive"
     try Files.write(Archive.bytes([.init(name: "vm", contents: Files.read(project.product("probe")))]), to: archive)
-    defer { Files.remove(archive) }
     var machine = Machine(media: .direct(kernel: project.kernel, archive: archive), disk: .none, log: project.logs + "/bench.log")
     machine.counted = true
     machine.cpu = cpu
-    machine.words = ["probe=figures"]
+    machine.words = ["probe=figures"] + words
+    return (machine, archive)
+  }
+
+  private func probe(cpu: String, seconds: Int) throws -> [Figure] {
+    let (machine, archive) = try probeMachine(cpu: cpu, words: [])
+    defer { Files.remove(archive) }
     let session = try Session(machine, seconds: seconds)
     let ending = session.end()
     guard case .shutdown(0) = ending else { throw Failure("the probe ended with \(ending); the kernel's log is \(machine.log)") }

@@ -54,6 +54,9 @@ PROBE_PLACE(probe_write_text)
 PROBE_PLACE(probe_execute_data)
 PROBE_PLACE(probe_null)
 PROBE_PLACE(probe_top)
+// Do nothing, at addresses that a trace of the processor can be cut at: around what a figure measures.
+void probe_begin(void);
+void probe_end(void);
 // Threads that are functions of `Figures.swift`.
 PROBE_PLACE(probe_waiter)
 PROBE_PLACE(probe_toucher)
