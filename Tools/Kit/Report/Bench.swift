@@ -86,16 +86,22 @@ public struct Bench {
     return Figure.read(session.log)
   }
 
-  /// Power-on to the first prompt of the console's shell, of a machine that nobody talks to.
+  /// Power-on to the first prompt of the console's shell, of a machine that nobody talks to. While all wait for the disk, which is
+  /// the host's, the clock leaps to the next alarm: so the figure is a median, and its smallest sample the one with the least waiting.
   private func measureBoot(cpu: String, seconds: Int) throws -> Figure {
     let disk = image.project.output + "/bench.img"
     try image.makeDisk(disk)
     defer { Files.remove(disk) }
-    let session = try Session(machine(disk, cpu: cpu, words: []), seconds: seconds)
-    defer { session.stop() }
-    guard session.expectInLog(Batch.ready), session.wait(until: { KernelLog.bootTicks(session.log) != nil }),
-      let ticks = KernelLog.bootTicks(session.log)
-    else { throw Failure("bench: no prompt came; the kernel's log is \(session.machine.log)") }
-    return Figure(name: Self.boot, median: ticks, min: ticks, max: ticks, samples: 1)
+    var samples: [Int] = []
+    for _ in 0..<7 {
+      let session = try Session(machine(disk, cpu: cpu, words: []), seconds: seconds)
+      defer { session.stop() }
+      guard session.expectInLog(Batch.ready), session.wait(until: { KernelLog.bootTicks(session.log) != nil }),
+        let ticks = KernelLog.bootTicks(session.log)
+      else { throw Failure("bench: no prompt came; the kernel's log is \(session.machine.log)") }
+      samples.append(ticks)
+    }
+    samples.sort()
+    return Figure(name: Self.boot, median: samples[samples.count / 2], min: samples[0], max: samples[samples.count - 1], samples: samples.count)
   }
 }
