@@ -3,7 +3,7 @@ import ToolKit
 
 struct Test: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Runs the tests: of every library on this machine, of the booted system in QEMU, and a campaign of faults.",
+    abstract: "Runs the tests: of every library on this machine, of the booted system in QEMU and in Linux processes, and a campaign of faults.",
     discussion: """
       Prints what fails, the share of lines that the unit tests cover, and at the end a line of counts. The status is
       0 only if nothing failed.
@@ -14,7 +14,7 @@ struct Test: ParsableCommand {
         apus test --filter ELF              tests in whose name, suite or target the text occurs
       """)
 
-  @Flag(help: "Only the unit tests, nothing in QEMU.") var fast = false
+  @Flag(help: "Only the unit tests, nothing booted.") var fast = false
   @Option(help: ArgumentHelp("Only tests with this text in their name, whatever its case.", valueName: "text")) var filter: String?
 
   func run() throws {
@@ -37,7 +37,7 @@ struct Test: ParsableCommand {
     }
     if !system.isEmpty {
       try Image(project, say: say).make()
-      say("runs \(system.count) tests in QEMU")
+      say("runs \(system.count) tests of the booted system")
       summary = summary + (try tests.run("system", ids: system, seconds: 1500, lively: true, environment: [TestRun.gate: "1"]))
     }
     if !fast, filter == nil {
