@@ -128,7 +128,11 @@ extension Kernel {
       public var messages: UInt64
       /// User program counter.
       public var instruction: UInt64
-      public init(thread: Endpoint, state: UInt32, peer: Endpoint, priority: UInt32, time: UInt64, messages: UInt64, instruction: UInt64) {
+      /// User stack pointer.
+      public var stack: UInt64
+      public init(
+        thread: Endpoint, state: UInt32, peer: Endpoint, priority: UInt32, time: UInt64, messages: UInt64, instruction: UInt64, stack: UInt64
+      ) {
         self.thread = thread
         self.state = state
         self.peer = peer
@@ -136,6 +140,7 @@ extension Kernel {
         self.time = time
         self.messages = messages
         self.instruction = instruction
+        self.stack = stack
       }
     }
   }
@@ -218,12 +223,17 @@ extension Kernel {
     public var handler, restorer: UInt64
     /// Kept in the frame and handed back by `SignalReturn`: PM's saved signal mask.
     public var mask: UInt64
-    public init(thread: Endpoint, signal: UInt32, handler: UInt64, restorer: UInt64, mask: UInt64) {
+    /// Where the frame goes, unless the thread's stack pointer is in there already: an alternate stack of `stackSize` bytes from
+    /// `stackBase`. Size 0: on the present stack.
+    public var stackBase, stackSize: UInt64
+    public init(thread: Endpoint, signal: UInt32, handler: UInt64, restorer: UInt64, mask: UInt64, stackBase: UInt64 = 0, stackSize: UInt64 = 0) {
       self.thread = thread
       self.signal = signal
       self.handler = handler
       self.restorer = restorer
       self.mask = mask
+      self.stackBase = stackBase
+      self.stackSize = stackSize
     }
     public struct Reply: Wire {
       public var deferred: UInt64

@@ -5,7 +5,7 @@ public enum PM {
   public enum Number: Int32, CaseIterable {
     case fork = 0x200, exec, exit, waitPID, kill, signalAction, signalReturn, signalMask, pause
     case identity, setProcessGroup, times, sleep, alarm
-    case adopt, signalGroup, processInformation, endpointOf, signalProcess, setSession
+    case adopt, signalGroup, processInformation, endpointOf, signalProcess, setSession, signalStack
   }
 
   /// fork(2): the child's process id to the parent, 0 to the child.
@@ -115,6 +115,28 @@ public enum PM {
     public struct Reply: Wire {
       public var mask: UInt64
       public init(mask: UInt64) { self.mask = mask }
+    }
+  }
+
+  /// sigaltstack(2): flags 0 sets, 2 (SS_DISABLE) takes away, ~0 only asks. Handlers with SA_ONSTACK run there. `.notPermitted` from a
+  /// handler that runs there, `.noMemory` for less than `minimum` bytes.
+  public struct SignalStack: Call {
+    public static var number: Int32 { Number.signalStack.rawValue }
+    @inlinable public static var minimum: UInt64 { 2048 }
+    public var base, size, flags: UInt64
+    public init(base: UInt64, size: UInt64, flags: UInt64) {
+      self.base = base
+      self.size = size
+      self.flags = flags
+    }
+    /// What was set before; flags 1 (SS_ONSTACK): the caller runs there, 2: there was none.
+    public struct Reply: Wire {
+      public var base, size, flags: UInt64
+      public init(base: UInt64, size: UInt64, flags: UInt64) {
+        self.base = base
+        self.size = size
+        self.flags = flags
+      }
     }
   }
 

@@ -4,23 +4,31 @@ import Protocols
 // Signal frames on user stacks. When a thread gets its handler, all pages of the frame are there before the first
 // byte is written and the first register changed.
 extension Core where M: ~Copyable {
-  /// Where the next frame of `thread` would be; nil if its stack pointer is nonsense.
-  mutating func frameAddress(_ thread: ThreadPointer) -> UInt64? {
+  /// The end of the alternate stack that `call` names; 0 if there is none or the thread is on it: a handler in a handler goes on there.
+  mutating func alternateStack(_ call: Kernel.Signal, of thread: ThreadPointer) throws(Errno) -> UInt64 {
+    guard call.stackSize > 0 else { return 0 }
+    guard isUserRange(call.stackBase, call.stackSize) else { throw .badAddress }
     let stack = thread.pointee.context.stack
+    return stack > call.stackBase && stack - call.stackBase <= call.stackSize ? 0 : call.stackBase + call.stackSize
+  }
+
+  /// Where a frame of `thread` would be, from `top` on or from its stack pointer if that is 0; nil if there is no such place.
+  mutating func frameAddress(_ thread: ThreadPointer, top: UInt64) -> UInt64? {
+    let stack = top == 0 ? thread.pointee.context.stack : top
     let size = UInt64(M.Context.signalFrameSize)
     guard stack >= size + 16, isUserRange(stack, 0) else { return nil }
     return (stack - size) & ~15
   }
 
   /// Whether the frame of `thread` can be written now.
-  mutating func probeFrame(_ thread: ThreadPointer) -> Access {
-    guard let address = frameAddress(thread) else { return .refused }
+  mutating func probeFrame(_ thread: ThreadPointer, top: UInt64) -> Access {
+    guard let address = frameAddress(thread, top: top) else { return .refused }
     return probe(thread, address, M.Context.signalFrameSize, write: true)
   }
 
   /// Writes the frame; `probeFrame` has granted it.
   mutating func enter(_ thread: ThreadPointer, _ signal: PendingSignal) {
-    guard let address = frameAddress(thread) else { return }
+    guard let address = frameAddress(thread, top: signal.stackTop) else { return }
     // What the frame does not say stays as it is: the red zone, and no byte of another thread's frame (SEC20).
     transfer(thread, address, write: false)
     thread.pointee.context.enterSignal(
@@ -49,7 +57,7 @@ extension Core where M: ~Copyable {
 
   /// `thread` has what it waited for: now its signal. If a page of its stack is missing it waits again, for VM.
   mutating func deliverPendingSignal(_ thread: ThreadPointer) {
-    switch probeFrame(thread) {
+    switch probeFrame(thread, top: thread.pointee.signal.stackTop) {
     case .granted:
       thread.pointee.hasSignal = false
       enter(thread, thread.pointee.signal)

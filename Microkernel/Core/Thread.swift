@@ -160,6 +160,8 @@ struct PendingSignal: BitwiseCopyable {
   var handler: UInt64 = 0
   var restorer: UInt64 = 0
   var mask: UInt64 = 0
+  /// The end of the alternate stack that its frame goes on; 0: where the stack pointer is.
+  var stackTop: UInt64 = 0
 }
 
 /// I/O ports that a service may use; `count` 0: unused.

@@ -65,7 +65,7 @@ import Testing
   ]
   static let pmRows: [Row] = [
     Row(PM.Fork.self), Row(PM.Exec.self), Row(PM.Exit.self), Row(PM.WaitPID.self), Row(PM.Kill.self), Row(PM.SignalAction.self),
-    Row(PM.SignalReturn.self), Row(PM.SignalMask.self), Row(PM.Pause.self), Row(PM.Identity.self), Row(PM.SetProcessGroup.self),
+    Row(PM.SignalReturn.self), Row(PM.SignalMask.self), Row(PM.SignalStack.self), Row(PM.Pause.self), Row(PM.Identity.self), Row(PM.SetProcessGroup.self),
     Row(PM.Times.self), Row(PM.Sleep.self), Row(PM.Alarm.self), Row(PM.Adopt.self), Row(PM.SignalGroup.self),
     Row(PM.ProcessInformation.self), Row(PM.EndpointOf.self),
   ]

@@ -283,4 +283,49 @@ import Testing
     world.reply(.pm, user)
     #expect(world[user].context.instruction == 0x1111)
   }
+
+  @Test("a frame goes to the alternate stack, and a second signal on from there; the way back is the same")
+  func alternateStack() throws {
+    mapStack()
+    let page: UInt64 = 0x6000_0000
+    world.map(user, page)
+    let before = world[user].context
+    func call(_ number: UInt32) -> Kernel.Signal {
+      Kernel.Signal(thread: user, signal: number, handler: 0x44_0000, restorer: 0x45_0000, mask: 7, stackBase: page, stackSize: 4096)
+    }
+    try world.kernel(.pm, call(10))
+    let outer = world[user].context.stack
+    #expect(outer > page + 2048 && outer <= page + 4096 - UInt64(SimulatedContext.signalFrameSize))
+    let inHandler = world[user].context
+    try world.kernel(.pm, call(12))
+    let inner = world[user].context.stack
+    #expect(inner < outer && inner > page)
+    for (frame, context) in [(inner, inHandler), (outer, before)] {
+      askReturn()
+      #expect(try world.kernel(.pm, Kernel.SignalReturn(thread: user, frame: frame)).mask == 7)
+      #expect(world[user].context == context)
+    }
+  }
+
+  @Test("an alternate stack outside user memory is refused; one without room for a frame is a bad address, and nothing has changed")
+  func badAlternateStack() throws {
+    mapStack()
+    let before = world[user].context
+    for (base, size): (UInt64, UInt64) in [(~0, 4096), (AddressSpace.userEnd - 4096, 8192), (0, 100)] {
+      let call = Kernel.Signal(thread: user, signal: 10, handler: 0x44_0000, restorer: 0, mask: 0, stackBase: base, stackSize: size)
+      #expect(world.error(.pm, call) == .badAddress)
+      #expect(world[user].context == before)
+    }
+  }
+
+  @Test("a deferred signal goes to the alternate stack too")
+  func deferredAlternateStack() throws {
+    let page: UInt64 = 0x6000_0000
+    world.map(user, page)
+    world.engage(user, .pm, Message(type: 1))
+    let call = Kernel.Signal(thread: user, signal: 10, handler: 0x44_0000, restorer: 0x45_0000, mask: 7, stackBase: page, stackSize: 4096)
+    #expect(try world.kernel(.pm, call).deferred == 1)
+    world.reply(.pm, user, Message(type: -4, 77))
+    #expect(inHandler && world[user].context.stack > page && world[user].context.stack < page + 4096)
+  }
 }

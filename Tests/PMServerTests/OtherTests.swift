@@ -176,7 +176,7 @@ struct OtherTests {
     #expect(system.isAlive(.initProcess))
   }
 
-  @Test("M-J1 unknown numbers are an error to the caller", arguments: [Int32(-1), 0, 0x1FF, 0x214, 0x300, .max, .min])
+  @Test("M-J1 unknown numbers are an error to the caller", arguments: [Int32(-1), 0, 0x1FF, 0x215, 0x300, .max, .min])
   func numbers(type: Int32) {
     var system = SystemUnderTest()
     var message = Message(type: type)
@@ -192,7 +192,7 @@ struct OtherTests {
     for _ in 0..<4_000 {
       let alive = system.world.threads.values.map(\.endpoint).sorted { $0.raw < $1.raw }
       let source = alive.randomElement(using: &random)!
-      var message = Message(type: .random(in: 0x200...0x214, using: &random))
+      var message = Message(type: .random(in: 0x200...0x215, using: &random))
       if source == .initProcess, message.type == PM.Exit.number || message.type == PM.SignalReturn.number { continue }
       if message.type == PM.Fork.number, alive.count > 50 { continue }
       message.payload.0 = randomWord(&random)

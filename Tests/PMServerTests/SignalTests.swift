@@ -448,4 +448,34 @@ struct SignalTests {
     system.tell(PM.SignalGroup(group: 2, signal: 99), from: .tty)
     #expect(system.isAlive(shell))
   }
+
+  @Test("sigaltstack: what was set is told, kept by fork, gone after exec, and only handlers that want it get it")
+  func signalStack() throws {
+    var system = SystemUnderTest()
+    let child = system.fork()
+    func ask(_ base: UInt64, _ size: UInt64, _ flags: UInt64, _ system: inout SystemUnderTest) -> (PM.SignalStack.Reply?, Errno?) {
+      let answer = system.ask(PM.SignalStack(base: base, size: size, flags: flags), from: child)
+      return (answer?.value, answer?.error)
+    }
+    #expect(ask(0, 0, .max, &system).0?.flags == 2)
+    #expect(ask(0x1000, 2047, 0, &system).1 == .noMemory)
+    #expect(ask(0x1000, 4096, 1, &system).1 == .invalidArgument)
+    #expect(ask(~0, 4096, 0, &system).1 == .badAddress)
+    #expect(ask(0x1000, 4096, 0, &system).0?.flags == 2)
+    let set = ask(0, 0, .max, &system).0
+    #expect(set?.base == 0x1000 && set?.size == 4096 && set?.flags == 0)
+    _ = system.ask(PM.SignalAction(signal: 10, flags: 0x0800_0000, handler: 0x5000, restorer: 0, mask: 0), from: child)
+    _ = system.ask(PM.SignalAction(signal: 12, flags: 0, handler: 0x5000, restorer: 0, mask: 0), from: child)
+    #expect(system.kill(2, 10) == nil)
+    #expect(system.world.thread(child).map { $0.alternate == (0x1000, 4096) } == true)
+    #expect(system.kill(2, 12) == nil)
+    #expect(system.world.thread(child).map { $0.alternate == (0, 0) } == true)
+    // On it, it cannot be changed; off it, it can.
+    system.world.threads[child.slot]?.stack = 0x1800
+    #expect(ask(0, 0, .max, &system).0?.flags == 1)
+    #expect(ask(0, 0, 2, &system).1 == .notPermitted)
+    system.world.threads[child.slot]?.stack = 0x2001
+    #expect(ask(0, 0, 2, &system).0?.base == 0x1000)
+    #expect(ask(0, 0, .max, &system).0?.flags == 2)
+  }
 }

@@ -14,6 +14,9 @@ final class World {
     /// Signals whose handlers were entered, with the mask that was saved.
     var handled: [(signal: UInt32, mask: UInt64)] = []
     var time: UInt64 = 0
+    /// Its stack pointer, and the alternate stack that came with its last signal.
+    var stack: UInt64 = 0x7000_0000
+    var alternate: (base: UInt64, size: UInt64) = (0, 0)
   }
 
   var clock: UInt64 = 1_000
@@ -101,7 +104,7 @@ struct FakeKernel: Transport {
       return Message(reply: Kernel.ThreadInfo.Reply(
         thread: thread.endpoint,
         state: thread.peer == .none ? Kernel.ThreadState.running : Kernel.ThreadState.waitingForReply, peer: thread.peer,
-        priority: 5, time: thread.time, messages: 0, instruction: 0))
+        priority: 5, time: thread.time, messages: 0, instruction: 0, stack: thread.stack))
     case Kernel.Signal.number: return signal(message.body())
     case Kernel.SignalReturn.number:
       let call: Kernel.SignalReturn = message.body()
@@ -139,6 +142,7 @@ struct FakeKernel: Transport {
     let deferred = thread.peer != .none
     if deferred && thread.hasSignal { return Message(error: .busy) }
     world.threads[call.thread.slot]!.handled.append((call.signal, call.mask))
+    world.threads[call.thread.slot]!.alternate = (call.stackBase, call.stackSize)
     if deferred { world.threads[call.thread.slot]!.hasSignal = true }
     return Message(reply: Kernel.Signal.Reply(deferred: deferred ? 1 : 0))
   }

@@ -92,7 +92,7 @@ struct FakeKernel: Transport {
     case Kernel.ThreadInfo.number:
       let call: Kernel.ThreadInfo = message.body()
       guard let p = world.processes.first(where: { $0.endpoint.slot == Int(call.slot) }) else { return Message(error: .noSuchProcess) }
-      return Message(reply: Kernel.ThreadInfo.Reply(thread: p.endpoint, state: 5, peer: .vfs, priority: 5, time: 1, messages: 66, instruction: 0))
+      return Message(reply: Kernel.ThreadInfo.Reply(thread: p.endpoint, state: 5, peer: .vfs, priority: 5, time: 1, messages: 66, instruction: 0, stack: 0))
     case Kernel.CopyGrant.number:
       let call: Kernel.CopyGrant = message.body()
       guard call.granter == .vfs, call.id == 1, call.offset + call.length <= UInt64(world.room) else { return Message(error: .badAddress) }

@@ -113,7 +113,7 @@ struct World: Port {
     threads[slot] = thread
     return Kernel.ThreadInfo.Reply(
       thread: Endpoint(slot: slot, generation: 0), state: state, peer: peer, priority: 3, time: thread.time,
-      messages: thread.messages, instruction: 0)
+      messages: thread.messages, instruction: 0, stack: 0)
   }
 
   mutating func ping(_ thread: Endpoint) { pings.append(thread) }

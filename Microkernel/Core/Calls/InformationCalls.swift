@@ -13,7 +13,7 @@ extension Core where M: ~Copyable {
     return Kernel.ThreadInfo.Reply(
       thread: thread.pointee.endpoint, state: publicState(thread), peer: peerName(thread),
       priority: UInt32(thread.pointee.priority), time: time, messages: thread.pointee.messages &+ UInt64(thread.pointee.serial),
-      instruction: thread.pointee.context.instruction)
+      instruction: thread.pointee.context.instruction, stack: thread.pointee.context.stack)
   }
 
   private mutating func publicState(_ thread: ThreadPointer) -> UInt32 {

@@ -8,7 +8,8 @@ extension Core where M: ~Copyable {
     guard !call.thread.isService else { throw .notPermitted }
     try checkStart(entry: call.handler, stack: 0)
     guard !thread.pointee.hasSignal else { throw .busy }
-    let signal = PendingSignal(number: call.signal, handler: call.handler, restorer: call.restorer, mask: call.mask)
+    let signal = PendingSignal(
+      number: call.signal, handler: call.handler, restorer: call.restorer, mask: call.mask, stackTop: try alternateStack(call, of: thread))
     switch thread.pointee.state {
     case .free: throw .deadEndpoint
     case .sending, .waiting:
@@ -17,7 +18,7 @@ extension Core where M: ~Copyable {
       return .reply(Kernel.Signal.Reply(deferred: 1))
     case .runnable, .receiving: break
     }
-    switch probeFrame(thread) {
+    switch probeFrame(thread, top: signal.stackTop) {
     case .refused: throw .badAddress
     case .missing(let address, let access):
       guard me.pointee.slot != Endpoint.vm.slot else { throw .badAddress }

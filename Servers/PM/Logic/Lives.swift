@@ -102,6 +102,7 @@ extension ProcessManager {
         table[index].requester = nil
         table[index].name = table[index].newName
         table[index].hasExecuted = true
+        table[index].stackSize = 0
         for signal in 0..<64 where table[index].actions[signal].isHandler { table[index].actions[signal] = Action() }
       } else {
         wake(index, Message(type: message.type), &ipc)

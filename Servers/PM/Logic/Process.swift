@@ -55,6 +55,10 @@ public struct Process: BitwiseCopyable {
   public var blocked = SignalSet()
   var actions = InlineArray<64, Action>(repeating: Action())
 
+  /// sigaltstack(2); size 0: none.
+  var stackBase: UInt64 = 0
+  var stackSize: UInt64 = 0
+
   /// By SIGSTOP and its like.
   public var isStopped = false
   /// A stop or a continuation that wait(2) has not told yet: its status, 0 if there is none.

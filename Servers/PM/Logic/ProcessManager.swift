@@ -78,6 +78,7 @@ public struct ProcessManager<T: Transport>: Server {
     case .signalAction: return Message(reply: try signalAction(message.body(), me))
     case .signalReturn: signalReturn((message.body() as PM.SignalReturn).frame, me, &ipc)
     case .signalMask: return Message(reply: try signalMask(message.body(), me, &ipc))
+    case .signalStack: return Message(reply: try signalStack(message.body(), me, &ipc))
     case .pause: suspend(me, .pause, delivery)
     case .identity: return Message(reply: identity(me))
     case .setProcessGroup:

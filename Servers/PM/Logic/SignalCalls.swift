@@ -76,6 +76,26 @@ extension ProcessManager {
     return PM.SignalMask.Reply(mask: old)
   }
 
+  /// sigaltstack(2).
+  mutating func signalStack(_ call: PM.SignalStack, _ me: Int, _ ipc: inout T) throws(Errno) -> PM.SignalStack.Reply {
+    let base = table[me].stackBase, size = table[me].stackSize
+    let stack = try ipc.kernel(Kernel.ThreadInfo(slot: UInt64(table[me].endpoint.slot))).stack
+    let isThere = size > 0 && stack > base && stack - base <= size
+    let old = PM.SignalStack.Reply(base: base, size: size, flags: size == 0 ? 2 : isThere ? 1 : 0)
+    if call.flags == .max { return old }
+    guard call.flags == 0 || call.flags == 2 else { throw .invalidArgument }
+    guard !isThere else { throw .notPermitted }
+    if call.flags == 2 {
+      table[me].stackSize = 0
+      return old
+    }
+    guard call.size >= PM.SignalStack.minimum else { throw .noMemory }
+    guard !call.base.addingReportingOverflow(call.size).overflow else { throw .badAddress }
+    table[me].stackBase = call.base
+    table[me].stackSize = call.size
+    return old
+  }
+
   /// The end of a handler: the process goes on where the signal met it, with the mask it had then.
   mutating func signalReturn(_ frame: UInt64, _ me: Int, _ ipc: inout T) {
     do throws(Errno) {

@@ -61,11 +61,13 @@ extension ProcessManager {
   /// False if the signal has to wait: for the end of exec, or of a handler that the kernel still holds.
   private mutating func enterHandler(_ index: Int, _ signal: UInt32, _ action: Action, _ ipc: inout T) -> Bool {
     if table[index].isLoading { return false }
+    let onStack = action.flags & Signals.Flag.onStack != 0
     let deferred: Bool
     do throws(Errno) {
       deferred = try ipc.kernel(Kernel.Signal(
         thread: table[index].endpoint, signal: signal, handler: action.handler, restorer: action.restorer,
-        mask: table[index].blocked.bits)).deferred != 0
+        mask: table[index].blocked.bits, stackBase: onStack ? table[index].stackBase : 0,
+        stackSize: onStack ? table[index].stackSize : 0)).deferred != 0
     } catch {
       if error == .busy { return false }
       // No room for a frame: what a fault there would have meant.

@@ -43,6 +43,7 @@ enum Signals {
   enum Flag {
     static var noChildStop: UInt32 { 1 }
     static var noChildWait: UInt32 { 2 }
+    static var onStack: UInt32 { 0x0800_0000 }
     static var restart: UInt32 { 0x1000_0000 }
     static var noDefer: UInt32 { 0x4000_0000 }
     static var resetHandler: UInt32 { 0x8000_0000 }

@@ -93,6 +93,7 @@ extension Model {
     }
     return Message(reply: Kernel.ThreadInfo.Reply(
       thread: row.name, state: row.isHeld ? Kernel.ThreadState.stopped : state, peer: peer.map { rows[$0].name } ?? .none,
-      priority: UInt32(row.priority), time: row.time, messages: row.messages &+ UInt64(row.requests), instruction: row.registers.instruction))
+      priority: UInt32(row.priority), time: row.time, messages: row.messages &+ UInt64(row.requests), instruction: row.registers.instruction,
+      stack: row.registers.stack))
   }
 }

@@ -36,6 +36,7 @@ private let attacks: [Attack] = [
   Attack(name: "exec-data", outcome: { .signal(Signal.segmentation) }, body: { _ in executeData() }),
   Attack(name: "exec-stack", outcome: { .signal(Signal.segmentation) }, body: { _ in executeStack() }),
   Attack(name: "stack-overflow", outcome: { .signal(Signal.segmentation) }, body: { _ in overflowStack() }),
+  Attack(name: "stack-overflow-caught", outcome: { .survives }, body: { _ in catchOverflow() }),
   Attack(name: "port", outcome: { .signal(Signal.segmentation) }, body: { _ in privileged(.port) }),
   Attack(name: "halt", outcome: { .signal(Signal.segmentation) }, body: { _ in privileged(.halt) }),
   Attack(name: "interrupts-off", outcome: { .signal(Signal.segmentation) }, body: { _ in privileged(.interruptsOff) }),

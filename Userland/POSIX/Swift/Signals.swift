@@ -75,6 +75,8 @@ public func kill(_ id: Int, _ signal: Int) throws(Errno) {
 }
 
 public enum SignalFlags {
+  /// On the stack of `setSignalStack`.
+  public static var onStack: UInt32 { 0x0800_0000 }
   public static var restart: UInt32 { 0x1000_0000 }
   public static var noDefer: UInt32 { 0x4000_0000 }
 }
@@ -99,6 +101,12 @@ public func ignore(_ signal: Int) throws(Errno) { try setAction(signal, handler:
 
 /// SIG_DFL.
 public func resetSignal(_ signal: Int) throws(Errno) { try setAction(signal, handler: 0, flags: 0) }
+
+/// sigaltstack(2): handlers with `SignalFlags.onStack` run in these bytes; nil: none do.
+public func setSignalStack(_ bytes: UnsafeMutableRawBufferPointer?) throws(Errno) {
+  let base = UInt64(UInt(bitPattern: bytes?.baseAddress))
+  _ = try request(PM.SignalStack(base: base, size: UInt64(bytes?.count ?? 0), flags: bytes == nil ? 2 : 0), of: .pm)
+}
 
 public enum MaskChange {
   public static var block: UInt64 { 0 }
