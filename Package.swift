@@ -35,6 +35,9 @@ func elf(_ script: String) -> [LinkerSetting] {
   ])]
 }
 
+/// For programs of one thread. Not in tests: what two modules specialise alike is linked once, and tests have many threads.
+let singleThreaded: [SwiftSetting] = [.unsafeFlags(["-Xfrontend", "-assume-single-threaded"], .when(configuration: .release))]
+
 /// For code that waits more than it computes: exec reads less.
 let forSize: [SwiftSetting] = metal == nil ? [] : [.unsafeFlags(["-Osize"])]
 
@@ -192,7 +195,7 @@ if metal == nil {
         "BootImage", "CFiber", "DeviceModels", "DSServer", "EchoDriver", "Ext2Server", "IPC", "KernelCore", "MemoryDriver", "NS16550", "PMServer",
         "PageTable", "ProcServer", "Protocols", "RSServer", "Script", "ServerKit", "SimulatedArch", "VFSServer", "VMServer", "VirtioBlock",
       ],
-      path: "Tools/Simulator/World", swiftSettings: [.unsafeFlags(["-enforce-exclusivity=unchecked", "-Xfrontend", "-assume-single-threaded"])]),
+      path: "Tools/Simulator/World", swiftSettings: [.unsafeFlags(["-enforce-exclusivity=unchecked"])] + singleThreaded),
     .executableTarget(
       name: "simulator", dependencies: ["Script", "Simulator", "ToolKit"], path: "Tools/Simulator/Main",
       swiftSettings: [.unsafeFlags(["-enforce-exclusivity=unchecked"])]),
@@ -208,7 +211,7 @@ if metal == nil {
         "BootImage", "CLinux", "CSeccomp", "CX86", "DeviceModels", "IPC", "KernelCore", "PageTable", "PhysicalMemory", "Protocols", "Sandbox", "X86State",
       ],
       path: "Microkernel/Arch/Linux/Broker",
-      swiftSettings: [.unsafeFlags(["-enforce-exclusivity=unchecked", "-Xfrontend", "-assume-single-threaded"])]),
+      swiftSettings: [.unsafeFlags(["-enforce-exclusivity=unchecked"])] + singleThreaded),
     .executableTarget(
       name: "broker", dependencies: ["Broker", "Sandbox"], path: "Microkernel/Arch/Linux/Main",
       swiftSettings: [.unsafeFlags(["-enforce-exclusivity=unchecked"])]),
