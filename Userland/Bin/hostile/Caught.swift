@@ -15,7 +15,7 @@ func catchOverflow() {
       terminate(2)
     }
     try handle(Signal.segmentation, flags: SignalFlags.onStack) { _ in
-      do throws(Errno) { try kill(0, Signal.user1) } catch {}
+      do throws(Errno) { try kill(processID(), Signal.user1) } catch {}
       terminate(3)
     }
   } catch { terminate(1) }
