@@ -78,8 +78,9 @@ extension Core where M: ~Copyable {
     server.pointee.context.message = Message(header: UInt64(UInt32(bitPattern: KernelEvent.notification)) | UInt64(own.raw) << 32)
     server.pointee.context.setResult(status: 0, flags: Delivery.Flags.notification.raw)
     let ticks = machine.ticks
-    preempt(me, at: machine.nanoseconds(ticks: ticks))
-    run(server, ticks)
+    let now = machine.nanoseconds(ticks: ticks)
+    preempt(me, at: now)
+    run(server, ticks, now: now)
     fastPath &+= 1
     return true
   }

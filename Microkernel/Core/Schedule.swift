@@ -59,9 +59,10 @@ extension Core where M: ~Copyable {
       if thread.pointee.canRun {
         if best >= Int(thread.pointee.priority) { return }
         let ticks = machine.ticks
-        preempt(thread, at: machine.nanoseconds(ticks: ticks))
+        let now = machine.nanoseconds(ticks: ticks)
+        preempt(thread, at: now)
         guard let next = takeFirst(best) else { return }
-        run(next, ticks)
+        run(next, ticks, now: now)
         return
       } else if best >= Self.priorities {
         run(nil)
@@ -96,16 +97,20 @@ extension Core where M: ~Copyable {
     readyMask |= 1 &<< UInt32(truncatingIfNeeded: priority)
   }
 
-  mutating func run(_ next: ThreadPointer?) { run(next, machine.ticks) }
-
-  /// Switches, and charges the time since the last switch to who had it.
   @inline(__always)
-  mutating func run(_ next: ThreadPointer?, _ ticks: UInt64) {
+  mutating func run(_ next: ThreadPointer?) {
+    let ticks = machine.ticks
+    run(next, ticks, now: machine.nanoseconds(ticks: ticks))
+  }
+
+  /// Switches, and charges the time since the last switch to who had it. `ticks` and `now` are the same instant.
+  @inline(__always)
+  mutating func run(_ next: ThreadPointer?, _ ticks: UInt64, now: UInt64) {
     if let last = current { last.pointee.time &+= ticks }
     current = next
     guard let next else { return }
     next.pointee.time &-= ticks
-    sliceEnd = machine.nanoseconds(ticks: ticks) &+ next.pointee.quantum
+    sliceEnd = now &+ next.pointee.quantum
     next.pointee.quantum = Quantum.length
   }
 

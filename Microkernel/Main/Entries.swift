@@ -41,10 +41,10 @@ func kernelCallSlow() -> Never {
 /// Everything that comes through the IDT from ring 3, the trap instruction `int 0x80` among it.
 @c(kernel_trap)
 func kernelTrap(_ frame: UnsafePointer<apus_context>) -> Never {
-  let kernel = enter()
   let vector = frame.pointee.entry
+  if vector == UInt64(VECTOR_CALL) { kernelCall() }
+  let kernel = enter()
   switch vector {
-  case UInt64(VECTOR_CALL): kernelCall()
   case UInt64(VECTOR_PAGE_FAULT):
     kernel.pointee.pageFault(address: x86_read_cr2(), access: X86Exception.access(pageFaultError: frame.pointee.error))
   case 0..<UInt64(VECTOR_LINES):
