@@ -41,7 +41,7 @@ import Testing
     switch number {
     case .clock: 2
     case .grantCreate, .grantCaller, .grantIndirect, .portRead, .threadCreate, .threadFork, .signal, .signalReturn: 1
-    case .threadInfo: 5
+    case .threadInfo: 6
     case .statistics: 7
     default: 0
     }

@@ -38,7 +38,9 @@ extension Chaos {
     case 34: Message(Kernel.SpaceRoot(thread: someone(), root: root(), space: UInt32(random.next() % 8)))
     case 35: random.next() % 2 == 0 ? Message(Kernel.SpacePrepare(root: 1)) : Message(Kernel.SpaceFlush(root: root(), address: address(), count: number()))
     case 36: rights()
-    case 37, 38: Message(Kernel.Signal(thread: process(), signal: UInt32(random.next() % 64), handler: entry(), restorer: number(), mask: random.next()))
+    case 37, 38: Message(Kernel.Signal(
+      thread: process(), signal: UInt32(random.next() % 64), handler: entry(), restorer: number(), mask: random.next(), stackBase: address(),
+      stackSize: random.next() % 3 > 0 ? 0 : random.next() % 16 == 0 ? number() : 256 + random.next() % 6000))
     default: signalReturn(me)
     }
   }

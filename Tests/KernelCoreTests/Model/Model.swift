@@ -68,6 +68,8 @@ final class Model {
 
     var alarm: UInt64 = 0
     var signal: Kernel.Signal?
+    /// Where its frame begins, downwards; 0: at the stack pointer.
+    var signalTop: UInt64 = 0
     /// Its call is to be done again when it runs next.
     var isToRepeat = false
     var copied: UInt64 = 0

@@ -189,13 +189,15 @@ extension Model {
     guard thread >= 64 else { throw .notPermitted }
     guard call.handler < AddressSpace.userEnd else { throw .badAddress }
     guard rows[thread].signal == nil else { throw .busy }
+    let top = try alternateStack(call, thread)
     switch rows[thread].state {
     case .sending, .waiting:
       rows[thread].signal = call
+      rows[thread].signalTop = top
       return Message(reply: Kernel.Signal.Reply(deferred: 1))
     case .free, .able, .receiving: break
     }
-    guard let address = frameAddress(thread) else { throw .badAddress }
+    guard let address = frameAddress(thread, top: top) else { throw .badAddress }
     if let missing = memory.missing(rows[thread].space, address, UInt64(SimulatedContext.signalFrameSize), write: true) {
       if me == 1 { throw .badAddress }
       askVM(me, .pageForCall, owner: thread, address: missing.address, access: missing.access)

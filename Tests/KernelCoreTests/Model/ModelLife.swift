@@ -138,8 +138,16 @@ extension Model {
 
   // MARK: Signals
 
-  func frameAddress(_ slot: Int) -> UInt64? {
-    let (stack, size) = (rows[slot].registers.stack, UInt64(SimulatedContext.signalFrameSize))
+  /// The end of the stack that the signal brings, unless the thread is on it already.
+  func alternateStack(_ call: Kernel.Signal, _ slot: Int) throws(Errno) -> UInt64 {
+    if call.stackSize == 0 { return 0 }
+    guard ModelMemory.isUserRange(call.stackBase, call.stackSize) else { throw .badAddress }
+    let end = call.stackBase + call.stackSize
+    return rows[slot].registers.stack > call.stackBase && rows[slot].registers.stack <= end ? 0 : end
+  }
+
+  func frameAddress(_ slot: Int, top: UInt64) -> UInt64? {
+    let (stack, size) = (top == 0 ? rows[slot].registers.stack : top, UInt64(SimulatedContext.signalFrameSize))
     return stack >= size + 16 && stack <= AddressSpace.userEnd ? (stack - size) / 16 * 16 : nil
   }
 
@@ -157,7 +165,7 @@ extension Model {
   /// The signal that waits for the end of a call: now, or when its page is there, or never for want of a stack.
   func deliverSignal(_ slot: Int) {
     guard let signal = rows[slot].signal else { return }
-    guard let address = frameAddress(slot) else { return stackIsBad(slot) }
+    guard let address = frameAddress(slot, top: rows[slot].signalTop) else { return stackIsBad(slot) }
     if let missing = memory.missing(rows[slot].space, address, UInt64(SimulatedContext.signalFrameSize), write: true) {
       askVM(slot, .pageForSignal, owner: slot, address: missing.address, access: missing.access)
     } else {

@@ -39,7 +39,11 @@ final class ModelRun {
   /// Kinds of answers that were seen: operation or call, and how it ended.
   var reached: Set<String> = []
 
-  init(seed: UInt64) { chaos = Chaos(seed: seed, model: twins.model) }
+  init(seed: UInt64) {
+    chaos = Chaos(seed: seed, model: twins.model)
+    // Page faults have no entry for the slow path alone.
+    if seed % 2 == 0 { twins.world.core.takeSlowPath() }
+  }
 
   /// The step at which they disagree, and in what; nil if they never do.
   func play(_ steps: Int, with saboteur: Saboteur? = nil) -> String? {
