@@ -6,39 +6,9 @@
 // Interrupts are off from entry to exit. SFMASK and `popfq` clear what a user may have set in RFLAGS (SEC5).
 
 #include "../C/include/x86_layout.h"
+#include "saved.h"
 
 // MARK: SYSCALL
-
-// rcx = return address, r11 = flags, both lost to the caller by contract, as rsi and rdx are (IPC/Message/Trap.swift).
-// `fastpath.S` comes first and goes on here with what it does not do itself: rsp is the record, the user's is in CPU_SCRATCH.
-.macro SAVED_TO function, kind
-    mov %rbx, CONTEXT_RBX(%rsp)
-    mov %r12, CONTEXT_R12(%rsp)
-    mov %r13, CONTEXT_R13(%rsp)
-    mov %r14, CONTEXT_R14(%rsp)
-    mov %r15, CONTEXT_R15(%rsp)
-    mov %r8, CONTEXT_R8(%rsp)
-    mov %r9, CONTEXT_R9(%rsp)
-    mov %r10, CONTEXT_R10(%rsp)
-    mov %rax, CONTEXT_RAX(%rsp)
-    mov %rdi, CONTEXT_RDI(%rsp)
-    mov %rsi, CONTEXT_RSI(%rsp)
-    mov %rdx, CONTEXT_RDX(%rsp)
-    mov %rbp, CONTEXT_RBP(%rsp)
-    mov %rcx, CONTEXT_RIP(%rsp)
-    mov %r11, CONTEXT_FLAGS(%rsp)
-.if \kind == ENTRY_FULL
-    mov %rcx, CONTEXT_RCX(%rsp)         // lost to the caller too, but what comes back must not be of an earlier entry
-    mov %r11, CONTEXT_R11(%rsp)
-.endif
-    movq $\kind, CONTEXT_ENTRY(%rsp)
-    mov %gs:CPU_SCRATCH, %rcx
-    mov %rcx, CONTEXT_RSP(%rsp)
-    mov %gs:CPU_STACK, %rsp
-    xor %ebp, %ebp
-    call \function                      // does not return, nor do the others: they end in entry_resume or entry_idle
-    ud2
-.endm
 
     .section .text.entry_syscall, "ax", @progbits
     .globl entry_syscall_saved
@@ -63,82 +33,6 @@ entry_syscall_foreign:                  // in its place on a kernel whose progra
     mov %rsp, %gs:CPU_SCRATCH
     mov %gs:CPU_CURRENT, %rsp
     SAVED_TO kernel_call, ENTRY_FULL
-
-// MARK: SYSENTER
-
-// It keeps neither rip nor rsp nor flags. The stub page passes rsp in rcx, rip is a constant, the flags are still the
-// user's: TF too, which traps at the first instruction here (`debug` below then goes to `entry_sysenter_stepped`).
-// `fastpath.S` has the first instructions of `entry_sysenter` and goes on here: rsp is the record, the user's is in CPU_SCRATCH, rcx is the
-// return address, r11 the flags, as after SYSCALL.
-    .section .text.entry_sysenter, "ax", @progbits
-    .globl entry_sysenter_saved
-    .balign 16
-entry_sysenter_saved:
-    SAVED_TO kernel_call, ENTRY_SYSENTER
-
-    .globl entry_sysenter_slow
-    .balign 16
-entry_sysenter_slow:                    // in place of `entry_sysenter` where messages are recorded, or the fast path is off
-    swapgs
-    pushfq                              // rsp is the kernel stack
-    pop %r11
-    or $FLAGS_INTERRUPT, %r11d
-    mov %rcx, %gs:CPU_SCRATCH
-    mov %rcx, %rsp
-    shr $47, %rsp
-    jnz 1f
-    test $FLAGS_ODD, %r11d
-    jnz 1f
-    mov %gs:CPU_CURRENT, %rsp
-    movabs $SYSENTER_RETURN, %rcx
-    SAVED_TO kernel_call_slow, ENTRY_SYSENTER
-1:  jmp sysenter_odd_slow
-
-// With a stack pointer that SYSEXIT would not take in ring 3, or flags that the kernel must not have: leaves by IRETQ. r11 are the flags.
-    .globl entry_sysenter_odd
-entry_sysenter_odd:
-    mov %gs:CPU_STACK, %rsp
-    push $2
-    popfq
-    mov %gs:CPU_CURRENT, %rsp
-    movabs $SYSENTER_RETURN, %rcx
-    SAVED_TO kernel_call, ENTRY_FULL
-sysenter_odd_slow:
-    mov %gs:CPU_STACK, %rsp
-    push $2
-    popfq
-    mov %gs:CPU_CURRENT, %rsp
-    movabs $SYSENTER_RETURN, %rcx
-    SAVED_TO kernel_call_slow, ENTRY_FULL
-
-// Single step over the trap: `debug` has cleared TF, nothing else of SYSENTER's work is touched.
-entry_sysenter_stepped:
-    swapgs
-    pushfq
-    pop %r11
-    or $(FLAGS_INTERRUPT | FLAGS_TRAP), %r11d
-    mov %rcx, %gs:CPU_SCRATCH
-    cmpb $0, entry_records(%rip)
-    jne sysenter_odd_slow
-    jmp entry_sysenter_odd
-
-// Out by SYSEXIT. rdx = rip, rcx = rsp, r11 = flags, all other registers the user's already.
-    .globl entry_sysexit
-    .balign 16
-entry_sysexit:
-    mov %gs:CPU_STACK, %rsp
-    and $~(FLAGS_INTERRUPT | FLAGS_TRAP), %r11d
-    push %r11
-    popfq
-    swapgs
-    sti                                 // takes effect behind the next instruction; `non_maskable` sees to that
-sysexit_instruction:
-    sysexitq
-
-    .section .data.entry_records, "aw", @progbits
-    .globl entry_records
-entry_records:
-    .byte 0
 
     .section .text.entry_syscall, "ax", @progbits
 

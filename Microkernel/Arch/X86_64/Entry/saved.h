@@ -1,0 +1,32 @@
+// What SYSCALL and SYSENTER have in common once the record is found.
+
+// rcx = return address, r11 = flags, both lost to the caller by contract, as rsi and rdx are (IPC/Message/Trap.swift).
+// `fastpath.S` comes first and goes on here with what it does not do itself: rsp is the record, the user's is in CPU_SCRATCH.
+.macro SAVED_TO function, kind
+    mov %rbx, CONTEXT_RBX(%rsp)
+    mov %r12, CONTEXT_R12(%rsp)
+    mov %r13, CONTEXT_R13(%rsp)
+    mov %r14, CONTEXT_R14(%rsp)
+    mov %r15, CONTEXT_R15(%rsp)
+    mov %r8, CONTEXT_R8(%rsp)
+    mov %r9, CONTEXT_R9(%rsp)
+    mov %r10, CONTEXT_R10(%rsp)
+    mov %rax, CONTEXT_RAX(%rsp)
+    mov %rdi, CONTEXT_RDI(%rsp)
+    mov %rsi, CONTEXT_RSI(%rsp)
+    mov %rdx, CONTEXT_RDX(%rsp)
+    mov %rbp, CONTEXT_RBP(%rsp)
+    mov %rcx, CONTEXT_RIP(%rsp)
+    mov %r11, CONTEXT_FLAGS(%rsp)
+.if \kind == ENTRY_FULL
+    mov %rcx, CONTEXT_RCX(%rsp)         // lost to the caller too, but what comes back must not be of an earlier entry
+    mov %r11, CONTEXT_R11(%rsp)
+.endif
+    movq $\kind, CONTEXT_ENTRY(%rsp)
+    mov %gs:CPU_SCRATCH, %rcx
+    mov %rcx, CONTEXT_RSP(%rsp)
+    mov %gs:CPU_STACK, %rsp
+    xor %ebp, %ebp
+    call \function                      // does not return, nor do the others: they end in entry_resume or entry_idle
+    ud2
+.endm
