@@ -19,7 +19,7 @@ end:
       :: (BELLS & (1 << me)) && t != PROCESS -> d_step { notify(me, t); check() }
 #endif
 #ifdef LETTERS
-      :: me != PROCESS && t != PROCESS -> d_step { sendAsync(me, t); check() }
+      :: (LETTERS & (1 << me)) && t != PROCESS -> d_step { sendAsync(me, t); check() }
 #endif
       fi; t = 0; b = 0 }
   od
