@@ -37,6 +37,7 @@ struct Test: ParsableCommand {
     }
     if !system.isEmpty {
       try Image(project, say: say).make()
+      _ = try HostMedia.broker(project, say: say)
       say("runs \(system.count) tests of the booted system")
       summary = summary + (try tests.run("system", ids: system, seconds: 1500, lively: true, environment: [TestRun.gate: "1"]))
     }
