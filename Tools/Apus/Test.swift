@@ -37,7 +37,9 @@ struct Test: ParsableCommand {
     }
     if !system.isEmpty {
       try Image(project, say: say).make()
+      // Before the tests that want them, not in the middle of one.
       _ = try HostMedia.broker(project, say: say)
+      _ = try SimulatorProgram(project, say: say)
       say("runs \(system.count) tests of the booted system")
       summary = summary + (try tests.run("system", ids: system, seconds: 1500, lively: true, environment: [TestRun.gate: "1"]))
     }
