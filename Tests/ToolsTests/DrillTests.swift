@@ -3,6 +3,14 @@ import Testing
 import ToolKit
 
 @Suite("Drills") struct DrillTests {
+  @Test("kills from outside begin to count when the client knows how many there were, not at the snapshot before")
+  func counting() {
+    #expect(!OutsidePlayer.isCounting("steady: asks\nsteady: 9 answers\n== before\n"))
+    #expect(!OutsidePlayer.isCounting("steady: asks\nsteady: 9 answers\n== before\n== end"))
+    #expect(!OutsidePlayer.isCounting("steady: asks\n== end\nsteady: "))
+    #expect(OutsidePlayer.isCounting("steady: asks\n== end\nsteady: asks\n"))
+  }
+
   @Test("every drill of the tree can be read and says what it shows") func tree() throws {
     let project = Project(root: URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path)
     let drills = try Drill.all(project)

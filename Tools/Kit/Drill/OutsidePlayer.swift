@@ -22,6 +22,11 @@ public struct OutsidePlayer {
       .joined(separator: "\n") + "\n"
   }
 
+  /// Whether the client that counts has begun: after the snapshot, and it knows how many deaths there were before.
+  static func isCounting(_ output: String) -> Bool {
+    output.firstRange(of: "== end").map { output[$0.upperBound...].contains("steady: asks") } ?? false
+  }
+
   public func play(_ drill: Drill, outside: Drill.Outside, seed: Int? = nil, seconds: Int = 600) throws -> DrillReport {
     let project = image.project
     let disk = project.output + "/drill.\(drill.label(.processes)).img"
@@ -38,7 +43,7 @@ public struct OutsidePlayer {
     let session = try Session(machine, seconds: seconds)
     let killer = OutsideKiller(machine: session.process, service: outside.service, limit: Self.warmUp, seed: report.seed)
     session.watcher = { [progress, unowned session] in
-      if session.text.contains("== end"), session.text.split(separator: "== end").last?.contains("steady: asks") == true { killer.allow(outside.kills + Self.warmUp) }
+      if Self.isCounting(session.text) { killer.allow(outside.kills + Self.warmUp) }
       progress?.show("\(drill.name): \(max(0, killer.kills - Self.warmUp)) of \(outside.kills) kills")
     }
     killer.start()
