@@ -1,6 +1,6 @@
 import Foundation
 import Testing
-import ToolKit
+@testable import ToolKit
 
 @Suite("Drills") struct DrillTests {
   @Test("kills from outside begin to count when the client knows how many there were, not at the snapshot before")
