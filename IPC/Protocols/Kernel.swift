@@ -65,16 +65,19 @@ public enum Kernel {
     public init() {}
     public struct Reply: Wire {
       public var threads, threadLimit, grants, grantLimit: UInt32
-      public var asynchronous, asynchronousLimit: UInt32
+      public var asynchronous, asynchronousLimit: UInt16
+      /// How often the timer went off; wraps.
+      public var timers: UInt32
       public var fastPath, slowPath, faults, interrupts: UInt64
-      public init(threads: UInt32, threadLimit: UInt32, grants: UInt32, grantLimit: UInt32, asynchronous: UInt32,
-        asynchronousLimit: UInt32, fastPath: UInt64, slowPath: UInt64, faults: UInt64, interrupts: UInt64) {
+      public init(threads: UInt32, threadLimit: UInt32, grants: UInt32, grantLimit: UInt32, asynchronous: UInt16,
+        asynchronousLimit: UInt16, timers: UInt32, fastPath: UInt64, slowPath: UInt64, faults: UInt64, interrupts: UInt64) {
         self.threads = threads
         self.threadLimit = threadLimit
         self.grants = grants
         self.grantLimit = grantLimit
         self.asynchronous = asynchronous
         self.asynchronousLimit = asynchronousLimit
+        self.timers = timers
         self.fastPath = fastPath
         self.slowPath = slowPath
         self.faults = faults

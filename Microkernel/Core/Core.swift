@@ -56,6 +56,7 @@ public struct Core<M: Machine & ~Copyable>: ~Copyable {
 
   /// Last, where nothing else moves for it.
   var lastHearing: UInt64 = 0
+  var timerInterrupts: UInt32 = 0
   public internal(set) var tracing = Tracing.off
   /// Whether page faults may take the fast path, which leaves no record.
   var shortcuts = true

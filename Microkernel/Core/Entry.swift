@@ -88,6 +88,7 @@ extension Core where M: ~Copyable {
   /// The machine's timer went off. Early calls do no harm.
   public mutating func timer() {
     armed = .max
+    timerInterrupts &+= 1
     let now = machine.now
     expireTimers(now)
     if now >= sliceEnd { rotate() }

@@ -123,6 +123,36 @@ import Testing
     #expect(world[a].events == KernelEvent.alarm)
   }
 
+  @Test("no periodic tick: the timer stands only for an alarm, a deadline, or two who share the processor")
+  func noTick() throws {
+    var timer: UInt64? { world.core.armed == .max ? nil : world.core.machine.timerDeadline }
+    world.receive(.vm)
+    world.wait(0)  // what stood too early for somebody is gone
+    world.receive(a)
+    world.wait(0)
+    #expect(world.core.current == world.pointer(b) && timer == nil, "one runs alone")
+    let alarm = now + 1_000_000_000
+    try world.kernel(b, Kernel.Alarm(deadline: alarm))
+    #expect(timer == alarm, "an alarm, and nothing before it")
+    world.receive(b)
+    #expect(world.core.current == nil && timer == alarm, "nobody runs")
+    world.core.interrupt(line: 3)
+    #expect(timer == alarm, "an interrupt that wakes nobody")
+    let before = world.statistics().timers
+    world.wait(1_000_000_000)
+    #expect(world.delivery(b)?.message.payload.0 == KernelEvent.alarm && timer == nil, "and none after it")
+    world.notify(b, .vm)
+    world.receive(b)
+    let others = (0..<2).map { _ in world.spawn() }
+    world.receive(.vm)
+    #expect(others.contains { world.core.current == world.pointer($0) } && timer == now + Quantum.length, "two take turns")
+    let last = world.core.current == world.pointer(others[0]) ? others[1] : others[0]
+    world.receive(last == others[0] ? others[1] : others[0], from: .none)
+    world.wait(Quantum.length)
+    #expect(world.core.current == world.pointer(last) && timer == nil, "one is left")
+    #expect(world.statistics().timers == before + 2, "each is counted")
+  }
+
   @Test("the far future is far away")
   func far() {
     try! world.kernel(a, Kernel.Alarm(deadline: .max))

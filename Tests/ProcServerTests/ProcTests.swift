@@ -87,7 +87,7 @@ struct FakeKernel: Transport {
     case Kernel.Clock.number: return Message(reply: Kernel.Clock.Reply(now: world.now, threadTime: 0))
     case Kernel.Statistics.number:
       return Message(reply: Kernel.Statistics.Reply(
-        threads: 14, threadLimit: 1024, grants: 5, grantLimit: 4096, asynchronous: 1, asynchronousLimit: 2048, fastPath: 10, slowPath: 20, faults: 30,
+        threads: 14, threadLimit: 1024, grants: 5, grantLimit: 4096, asynchronous: 1, asynchronousLimit: 2048, timers: 50, fastPath: 10, slowPath: 20, faults: 30,
         interrupts: 40))
     case Kernel.ThreadInfo.number:
       let call: Kernel.ThreadInfo = message.body()
@@ -205,7 +205,7 @@ final class ProcTests {
     #expect(lines[2].split(separator: " ") == ["disk", "2", "backingOff", "12", "1", "777", "4"])
   }
 
-  @Test("kernel: name and value a line, with frames and grants for the leak oracle")
+  @Test("kernel: name and value a line, with frames and grants for the leak oracle, calls by either path and interrupts")
   func kernel() throws {
     var values: [Substring: Substring] = [:]
     for line in try read("/kernel").split(separator: "\n") {
@@ -214,6 +214,8 @@ final class ProcTests {
       values[words[0]] = words[1]
     }
     #expect(values["frames-free"] == "1000" && values["grants"] == "5" && values["nanoseconds"] == "12345678900" && values["regions"] == "70" && values["objects"] == "8")
+    #expect(values["fast-path"] == "10" && values["slow-path"] == "20" && values["faults"] == "30")
+    #expect(values["interrupts"] == "40" && values["timer-interrupts"] == "50")
   }
 
   @Test("meminfo, uptime, cmdline, version, mounts")

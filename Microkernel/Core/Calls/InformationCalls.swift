@@ -47,7 +47,8 @@ extension Core where M: ~Copyable {
   public mutating func statistics() -> Kernel.Statistics.Reply {
     Kernel.Statistics.Reply(
       threads: threadCount, threadLimit: UInt32(limits.threads), grants: grantCount, grantLimit: UInt32(limits.grants),
-      asynchronous: envelopeCount, asynchronousLimit: UInt32(limits.envelopes), fastPath: fastPath &+ machine.fastCalls, slowPath: slowPath,
+      asynchronous: UInt16(truncatingIfNeeded: envelopeCount), asynchronousLimit: UInt16(clamping: limits.envelopes), timers: timerInterrupts,
+      fastPath: fastPath &+ machine.fastCalls, slowPath: slowPath,
       faults: faults, interrupts: interrupts)
   }
 }

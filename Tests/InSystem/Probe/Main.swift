@@ -20,6 +20,7 @@ func probe_main(_ stack: UnsafeRawPointer) {
     probe.checkRounds(100_000)
     probe.finish()
   }
+  _ = probe.start(address_of_probe_granter(), slot: 2, root: probe.secondSpace(), priority: 0)
   probe.checkBootInformation()
   probe.checkEntries()
   probe.checkAlarm()
@@ -163,5 +164,25 @@ struct Probe {
     check("alarm is not early", end >= start + 100_000, end &- start)
     let late = (try? ipc.receive(from: .none, deadline: end + 50_000)) == nil
     check("a sleep ends", late && ((try? ipc.kernel(Kernel.Clock()).now) ?? 0) >= end + 50_000)
+    checkNoTick()
   }
+
+  /// Twenty turns long nothing happens, then twenty turns long one thread computes alone: no interrupt but the one that ends the sleep,
+  /// and where the machine's clock is not counted one or two that came too early for it.
+  private mutating func checkNoTick() {
+    let span: UInt64 = 200_000_000
+    // Who stood too early for something before goes off now.
+    _ = try? ipc.receive(from: .none, deadline: now + 20_000_000)
+    let before = timerInterrupts
+    _ = try? ipc.receive(from: .none, deadline: now + span)
+    let asleep = timerInterrupts &- before
+    check("no tick while nobody runs", asleep >= 1 && asleep <= 3, UInt64(asleep))
+    let end = now + span
+    while now < end {}
+    let awake = timerInterrupts &- before &- asleep
+    check("no tick while one runs alone", awake == 0, UInt64(awake))
+  }
+
+  private var now: UInt64 { mutating get { (try? ipc.kernel(Kernel.Clock()).now) ?? .max } }
+  private var timerInterrupts: UInt32 { mutating get { (try? ipc.kernel(Kernel.Statistics()).timers) ?? 0 } }
 }

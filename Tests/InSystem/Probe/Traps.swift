@@ -143,12 +143,10 @@ extension Probe {
 
   /// A second space with a thread in RS's slot: the price of a call and its answer, and whose FPU registers are whose.
   mutating func checkServer() {
-    let root = takeFrame()
-    _ = try? ipc.kernel(Kernel.SpacePrepare(root: root))
-    let own = window(information.pointee.vmRoot), other = window(root)
-    for index in 0..<256 { other[index] = own[index] }
-    let server = start(address_of_probe_server(), slot: 2, root: root)
-    check("a service in slot 2", server == .rs)
+    // In the place of `granter`.
+    let restart = Kernel.ThreadRestart(
+      thread: .rs, root: secondSpace(), space: 7, entry: address_of_probe_server(), stack: AddressSpace.vmWindow + takeFrame() + 4080, fault: 0)
+    check("a service in slot 2", (try? ipc.kernel(restart)) != nil && (try? ipc.kernel(Kernel.ThreadStart(thread: .rs))) != nil)
     var message = Message(type: 5)
     message.payload = (7, 6, 5, 4, 3, 2, 1)
     let answer = try? ipc.sendRec(message, to: .rs)
@@ -158,10 +156,24 @@ extension Probe {
     let start = apus_timestamp()
     for _ in 0..<count { if (try? ipc.sendRec(message, to: .rs))?.payload.0 != 7 { alien = true } }
     figure("ipc-roundtrip", (apus_timestamp() - start) / count)
+    checkCounters(message)
     // Our patterns go in before each call and are checked after it; the server does the same with its own.
     for _ in 0..<1000 {
       if probe_registers(0, 0) != 0 || (try? ipc.sendRec(message, to: .rs))?.payload.0 != 7 { alien = true }
     }
     check("SEC6 FPU registers stay with their thread", !alien)
+  }
+
+  /// Each trap is counted once, on the path that it took; `fastpath=off` leaves one of them.
+  private mutating func checkCounters(_ message: Message) {
+    func statistics(_ ipc: inout KernelTrap) -> Kernel.Statistics.Reply? { try? ipc.kernel(Kernel.Statistics()) }
+    guard let before = statistics(&ipc) else { return check("statistics", false) }
+    for _ in 0..<100 { _ = ipc.kernel(Message(Kernel.Null())) }
+    for _ in 0..<100 { _ = try? ipc.sendRec(message, to: .rs) }
+    guard let after = statistics(&ipc) else { return check("statistics", false) }
+    let fast = after.fastPath - before.fastPath, slow = after.slowPath - before.slowPath
+    // 100 null calls, 100 requests, 100 answers; the first question is counted before it is answered, the second after.
+    let isOff = hasWord("fastpath=off")
+    check("both paths are counted", fast == (isOff ? 0 : 300) && slow == (isOff ? 301 : 1), slow << 32 | fast)
   }
 }

@@ -6,7 +6,7 @@ public struct MetalBuild {
   let project: Project
   public init(_ project: Project) { self.project = project }
 
-  static let sources = ["Package.swift", "IPC", "Boot", "Microkernel", "Servers", "Userland"]
+  static let sources = ["Package.swift", "IPC", "Boot", "Microkernel", "Servers", "Userland", "Tests/InSystem"]
 
   /// Touched after each build that went through.
   var stamp: String { project.metal + "/built" }

@@ -221,7 +221,7 @@ struct FirstProcess {
       let memory = try ipc.call(.vm, VM.Information())
       let kernel = world.kernel.pointee.statistics()
       return Census(
-        threads: kernel.threads, grants: kernel.grants, asynchronous: kernel.asynchronous, freeFrames: memory.free, userFrames: memory.user,
+        threads: kernel.threads, grants: kernel.grants, asynchronous: UInt32(kernel.asynchronous), freeFrames: memory.free, userFrames: memory.user,
         tableFrames: memory.tables, metadataFrames: memory.metadata, spaces: memory.spaces, regions: memory.regions)
     } catch { return nil }
   }

@@ -96,6 +96,7 @@ extension ProcFileSystem {
     text.append("slow-path", kernel.slowPath)
     text.append("faults", kernel.faults)
     text.append("interrupts", kernel.interrupts)
+    text.append("timer-interrupts", UInt64(kernel.timers))
     let memory = try ipc.call(.vm, VM.Information())
     text.append("frames-total", memory.total)
     text.append("frames-free", memory.free)
