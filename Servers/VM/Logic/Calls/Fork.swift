@@ -36,6 +36,7 @@ extension VirtualMemory {
     link = parent.pointee.regions.lowest(above: 0)
     while let region = link {
       let copy = regions.take(region.pointee)
+      copy.pointee.flags &= ~Region.locked  // locks are not inherited (POSIX)
       retain(copy.pointee.object)
       child.pointee.regions.insert(copy)
       if region == parent.pointee.heap { child.pointee.heap = copy }

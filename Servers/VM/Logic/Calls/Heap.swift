@@ -25,8 +25,7 @@ extension VirtualMemory {
       space.pointee.regions.first(in: PageRange(start: more.start, end: more.end &+ Page.size)) == nil
     else { return false }
     if let heap = space.pointee.heap {
-      heap.pointee.end = more.end
-      space.pointee.regions.resized(heap)
+      space.pointee.regions.resize(heap, start: heap.pointee.start, end: more.end)
       return true
     }
     do throws(Errno) { try regions.reserve(1, &frames, space.pointee.claim) } catch { return false }
@@ -44,8 +43,7 @@ extension VirtualMemory {
       space.pointee.regions.remove(heap)
       drop(heap)
     } else {
-      heap.pointee.end = less.start
-      space.pointee.regions.resized(heap)
+      space.pointee.regions.resize(heap, start: heap.pointee.start, end: less.start)
     }
     if clear(space, less) { flush(space, less, &ipc) }
   }

@@ -110,7 +110,7 @@ extension VirtualMemory {
     while let region = link {
       link = space.pointee.regions.next(region, in: range)
       if UInt32(region.pointee.protection) == access { continue }
-      region.pointee.protection = UInt8(access)
+      space.pointee.regions.change(region) { $0.protection = UInt8(access) }
       if protect(space, region.pointee.range, region) { seen = true }
     }
     if seen { flush(space, range, &ipc) }
@@ -154,12 +154,10 @@ extension VirtualMemory {
       let isTail = region.pointee.end > hole.end
       if isHead {
         if isTail { cut(space, region, hole.end) }
-        region.pointee.end = hole.start
-        space.pointee.regions.resized(region)
+        space.pointee.regions.resize(region, start: region.pointee.start, end: hole.start)
       } else if isTail {
         region.pointee.first = region.pointee.page(at: hole.end)
-        region.pointee.start = hole.end
-        space.pointee.regions.resized(region)
+        space.pointee.regions.resize(region, start: hole.end, end: region.pointee.end)
       } else {
         space.pointee.regions.remove(region)
         drop(region)
@@ -180,8 +178,7 @@ extension VirtualMemory {
     upper.start = address
     upper.first = region.pointee.page(at: address)
     retain(upper.object)
-    region.pointee.end = address
-    space.pointee.regions.resized(region)
+    space.pointee.regions.resize(region, start: region.pointee.start, end: address)
     space.pointee.regions.insert(regions.take(upper))
   }
 
@@ -192,8 +189,7 @@ extension VirtualMemory {
       guard let next = space.pointee.regions.next(region) else { return }
       if region.pointee.has(Region.mapped), region.pointee.continues(in: next.pointee) {
         space.pointee.regions.remove(next)
-        region.pointee.end = next.pointee.end
-        space.pointee.regions.resized(region)
+        space.pointee.regions.resize(region, start: region.pointee.start, end: next.pointee.end)
         drop(next)
       } else {
         link = next

@@ -28,7 +28,7 @@ struct PageRange: BitwiseCopyable, Equatable {
 }
 
 /// A window onto an object: which addresses, which of the object's pages first, and what may be done there. Its
-/// owner is the space whose tree it is in (V39). 88 bytes.
+/// owner is the space whose tree it is in (V39). 104 bytes.
 struct Region: BitwiseCopyable {
   typealias Pointer = UnsafeMutablePointer<Region>
 
@@ -49,13 +49,22 @@ struct Region: BitwiseCopyable {
   var protection, allowed: UInt8
   /// `VM.MemoryType` of the mapping.
   var cache: UInt8 = 0
-  /// Bits: `mapped`, `stack`.
+  /// Bits: `mapped`, `stack`, `immutable`, `locked`. They go with every part of a region that is split, and to the child
+  /// of a fork (S3), but for `locked`.
   var flags: UInt8 = 0
+  /// How it will be used: `RegionAdvice`. What is fetched beside a page that is touched may depend on it.
+  var advice: RegionAdvice = .normal
+  /// What its owner calls it: up to 15 bytes, then zero bytes.
+  var name: RS.Name = (0, 0)
 
   /// Made by mmap: only these obey munmap, mprotect and MAP_FIXED (V37).
   static var mapped: UInt8 { 1 }
   /// May be a stack (V50).
   static var stack: UInt8 { 2 }
+  /// Stays as it is until the space ends (V52).
+  static var immutable: UInt8 { 4 }
+  /// Its pages are resident and stay so (V91).
+  static var locked: UInt8 { 8 }
 
   init(_ range: PageRange, _ type: MemoryType, kind: UInt32, protection: UInt32, allowed: UInt32, first: UInt64 = 0, object: MemoryObject.Pointer? = nil) {
     start = range.start
@@ -81,7 +90,16 @@ struct Region: BitwiseCopyable {
   /// Whether nobody can tell this and `next`, which begins where this ends, from one region.
   func continues(in next: Region) -> Bool {
     end == next.start && type == next.type && kind == next.kind && protection == next.protection && allowed == next.allowed
-      && cache == next.cache && flags == next.flags && object == next.object
+      && cache == next.cache && flags == next.flags && advice == next.advice && name == next.name && object == next.object
       && (type == .anonymous || first &+ pages == next.first)
   }
+}
+
+/// What madvise said of a region's use.
+enum RegionAdvice: UInt8, BitwiseCopyable {
+  case normal
+  /// From low to high, each page once.
+  case sequential
+  /// In no order: what lies beside a touched page is as good as any other.
+  case random
 }

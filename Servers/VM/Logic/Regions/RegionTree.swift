@@ -4,6 +4,7 @@ struct RegionTree: BitwiseCopyable {
   typealias Link = Region.Pointer?
   var root: Link = nil
   var count: UInt64 = 0
+  var totals = RegionTotals()
 
   /// - Precondition: `node` overlaps no region of the tree.
   mutating func insert(_ node: Region.Pointer) {
@@ -22,12 +23,14 @@ struct RegionTree: BitwiseCopyable {
       root = node
     }
     count &+= 1
+    totals.add(node)
     _ = Self.refresh(node)
     rebalance(parent)
   }
 
   mutating func remove(_ node: Region.Pointer) {
     count &-= 1
+    totals.subtract(node)
     guard let left = node.pointee.left, let right = node.pointee.right else {
       let parent = node.pointee.parent
       replace(node, under: parent, by: node.pointee.left ?? node.pointee.right)
@@ -52,7 +55,7 @@ struct RegionTree: BitwiseCopyable {
     rebalance(next)
   }
 
-  /// After `node.start` or `node.end` moved within its gap.
+  /// After `node.start` or `node.end` moved within its gap; `resize` moves them.
   mutating func resized(_ node: Region.Pointer) {
     var at: Link = node
     while let here = at, Self.refresh(here) { at = here.pointee.parent }
