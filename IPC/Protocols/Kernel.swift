@@ -31,15 +31,16 @@ public enum Kernel {
     }
   }
 
-  /// Nanoseconds since boot, and processor time of the calling thread. Everybody may.
+  /// Nanoseconds since boot, processor time of the calling thread, and how long the processor had nobody to run. Everybody may.
   public struct Clock: Call {
     public static var number: Int32 { Number.clock.rawValue }
     public init() {}
     public struct Reply: Wire {
-      public var now: UInt64, threadTime: UInt64
-      public init(now: UInt64, threadTime: UInt64) {
+      public var now: UInt64, threadTime: UInt64, idle: UInt64
+      public init(now: UInt64, threadTime: UInt64, idle: UInt64 = 0) {
         self.now = now
         self.threadTime = threadTime
+        self.idle = idle
       }
     }
   }

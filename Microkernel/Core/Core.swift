@@ -50,6 +50,8 @@ public struct Core<M: Machine & ~Copyable>: ~Copyable {
   var slowPath: UInt64 = 0
   var faults: UInt64 = 0
   var interrupts: UInt64 = 0
+  /// Ticks without a thread to run, as `Thread.time` counts: while there is none, less the ticks at which that began.
+  var idle: UInt64 = 0
 
   /// For slot 1 and 2: what the boot table says of VM and RS, before there is an RS to say it.
   var bootPrivileges = (BootPrivileges(), BootPrivileges())

@@ -10,6 +10,7 @@ extension Core where M: ~Copyable {
     live(thread, root: root, space: space, context: M.Context(entry: entry, stack: stack), supervisor: .rs, priority: bootPrivileges.0.priority)
     machine.resetExtendedState(slot: thread.pointee.slot)
     settle(thread)
+    idle = 0 &- machine.ticks  // the boot before us was no idling
     schedule()
   }
 

@@ -106,9 +106,12 @@ extension Core where M: ~Copyable {
   /// Switches, and charges the time since the last switch to who had it. `ticks` and `now` are the same instant.
   @inline(__always)
   mutating func run(_ next: ThreadPointer?, _ ticks: UInt64, now: UInt64) {
-    if let last = current { last.pointee.time &+= ticks }
+    if let last = current { last.pointee.time &+= ticks } else { idle &+= ticks }
     current = next
-    guard let next else { return }
+    guard let next else {
+      idle &-= ticks
+      return
+    }
     next.pointee.time &-= ticks
     sliceEnd = now &+ next.pointee.quantum
     next.pointee.quantum = Quantum.length

@@ -91,12 +91,13 @@ import Testing
     #expect(running == service.slot)
   }
 
-  @Test("processor time is charged to who ran")
+  @Test("processor time is charged to who ran, or to nobody")
   func accounting() {
     let (a, b) = (world.spawn(slot: 10), world.spawn(slot: 11, priority: 5))
     quiet()
     world.core.machine.clock += 700
     #expect(world.info(a).time == 700)
+    _ = try! world.kernel(a, Kernel.Alarm(deadline: world.core.machine.clock + 1))
     world.receive(a)
     world.core.machine.clock += 300
     #expect(try! world.kernel(b, Kernel.Clock()).threadTime == 300)
@@ -104,6 +105,9 @@ import Testing
     world.core.machine.clock += 5000
     #expect(world.info(a).time == 700 && world.info(b).time == 300)
     #expect(world.core.current == nil)
+    world.wait(60)
+    world.core.machine.clock += 9
+    #expect(try! world.kernel(a, Kernel.Clock()).idle == 5060)
   }
 
   @Test("a new priority holds at once")

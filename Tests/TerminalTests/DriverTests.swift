@@ -290,12 +290,12 @@ struct DriverTests {
     #expect(station.answer(station.read()) == .success(3))
   }
 
-  @Test("the first read is logged once, with the time")
+  @Test("the first read is logged once, with the time and how much of it nobody ran")
   func firstRead() {
     var station = Station()
     _ = station.read()
     _ = station.read()
-    #expect(station.wire.logs == "tty: first read at 4711\n")
+    #expect(station.wire.logs == "tty: first read at 4711 idle 42\n")
   }
 
   @Test("notifications from others, plain messages and answers are not heard")

@@ -63,6 +63,7 @@ struct FakeKernel: Transport {
     case Kernel.PortWrite.number: write(message.body())
     case Kernel.CopyGrant.number: return copy(message.body())
     case Kernel.InterruptEnable.number: wire.lineEnabled = true
+    case Kernel.Clock.number: return Message(reply: Kernel.Clock.Reply(now: 5000, threadTime: 0, idle: 42))
     case Kernel.Log.number:
       let call: Kernel.Log = message.body()
       wire.logs += withUnsafeBytes(of: call.text) { String(decoding: $0.prefix(Int(call.count)), as: UTF8.self) }

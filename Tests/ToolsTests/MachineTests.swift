@@ -101,7 +101,8 @@ import ToolKit
     #expect(KernelLog.shutdownStatus("status 1") == nil)
     #expect(KernelLog.panic("a\nKernel PANIC: b\nc\n") == ["Kernel PANIC: b", "c", ""])
     #expect(KernelLog.panic("all is well") == [])
-    #expect(KernelLog.bootTicks("tty: first read at 48211345\n") == 48_211_345)
+    #expect(KernelLog.bootInstructions("tty: first read at 48211345 idle 8211345\n") == 40_000_000)
+    #expect(KernelLog.bootInstructions("tty: first read at 48211345 idle 82") == nil, "the line is not whole")
   }
 
   @Test("kernel addresses in a text") func addresses() {

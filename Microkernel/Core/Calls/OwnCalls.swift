@@ -10,8 +10,9 @@ extension Core where M: ~Copyable {
   }
 
   mutating func clock(_ me: ThreadPointer) -> Kernel.Clock.Reply {
-    let now = machine.now
-    return Kernel.Clock.Reply(now: now, threadTime: machine.nanoseconds(ticks: me.pointee.time &+ machine.ticks))
+    let ticks = machine.ticks
+    return Kernel.Clock.Reply(
+      now: machine.nanoseconds(ticks: ticks), threadTime: machine.nanoseconds(ticks: me.pointee.time &+ ticks), idle: machine.nanoseconds(ticks: idle))
   }
 
   mutating func setAlarm(_ call: Kernel.Alarm, _ me: ThreadPointer) -> Done {

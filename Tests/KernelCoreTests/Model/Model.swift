@@ -91,6 +91,7 @@ final class Model {
   /// Process slots, the one that is free for longest first.
   var free: [Int]
   var now: UInt64 = 1000
+  var idle: UInt64 = 0
   /// Nothing is left of the quantum of who runs. The length of turns is the core's affair: it is told to us.
   var turnIsOver = false
   /// The firmware's word on RS, for its first life.
@@ -181,7 +182,7 @@ final class Model {
 
   func wait(_ time: UInt64) {
     now += time
-    if let running { rows[running].time += time }
+    if let running { rows[running].time += time } else { idle += time }
   }
 
   /// Whose alarm or deadline is over, the earliest first.

@@ -30,7 +30,7 @@ extension Model {
       let call: Kernel.Log = request.body()
       guard call.count <= 48 else { throw .invalidArgument }
       withUnsafeBytes(of: call.text) { text += $0.prefix(Int(call.count)) }
-    case .clock: return Message(reply: Kernel.Clock.Reply(now: now, threadTime: rows[me].time))
+    case .clock: return Message(reply: Kernel.Clock.Reply(now: now, threadTime: rows[me].time, idle: idle))
     case .alarm: rows[me].alarm = request.body(Kernel.Alarm.self).deadline
     case .exit:
       rows[me].hasEnded = true

@@ -10,9 +10,11 @@ public enum KernelLog {
     return found
   }
 
-  /// `tty: first read at TICKS`: the time-stamp counter when the shell asked for its first line.
-  public static func bootTicks(_ log: String) -> Int? {
-    log.firstMatch(of: #/tty: first read at (\d+)/#).flatMap { Int($0.1) }
+  /// `tty: first read at TICKS idle NS`: the time-stamp counter when the shell asked for its first line, and how long nobody had run. On a
+  /// counted machine a tick is a nanosecond, and what is left is the number of instructions since power-on.
+  public static func bootInstructions(_ log: String) -> Int? {
+    guard let match = log.firstMatch(of: #/tty: first read at (\d+) idle (\d+)\s/#), let ticks = Int(match.1), let idle = Int(match.2) else { return nil }
+    return ticks - idle
   }
 
   /// A service that RS starts no more: `RS: <name> given up (<cause>) after <n> deaths in a row`.

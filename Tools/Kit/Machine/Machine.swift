@@ -44,6 +44,8 @@ public struct Machine: Sendable {
   public var seed = 1
   /// Waits for a debugger on TCP port 1234.
   public var gdb = false
+  /// More options for QEMU.
+  var extra: [String] = []
 
   public init(media: Media, disk: Disk, log: String) {
     self.media = media
@@ -75,7 +77,7 @@ public struct Machine: Sendable {
     case .copyOnWrite(let path): line += drive(path, ",snapshot=on")
     }
     if gdb { line += ["-S", "-gdb", "tcp::1234"] }
-    return line
+    return line + extra
   }
 
   /// What the broker is told of it; processor, seed and counting are QEMU's.

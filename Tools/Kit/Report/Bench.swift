@@ -6,26 +6,40 @@ public struct Bench {
   /// Told by the tty driver when the shell reads for the first time.
   static let boot = "boot-to-shell"
 
-  /// The round trip on kernels told to take another way, by a word on their command line. QEMU has SYSENTER in 64-bit mode
-  /// only in Intel's models, of which `max` is none.
-  static let variants: [(name: String, word: String, cpu: String?)] = [
-    ("ipc-slowpath", "fastpath=off", nil), ("ipc-roundtrip-int", "ipc=int", nil), ("ipc-roundtrip-sysenter", "ipc=sysenter", intel),
+  /// The round trip on kernels told to take another way, by a word on their command line.
+  static let variants: [(name: String, word: String)] = [
+    ("ipc-slowpath", "fastpath=off"), ("ipc-roundtrip-int", "ipc=int"), ("ipc-roundtrip-sysenter", "ipc=sysenter"),
   ]
-  static let intel = "Skylake-Client-v1"
-  private static let roundTrip = "ipc-roundtrip"
+  static let roundTrip = "ipc-roundtrip"
+  /// How the kernel says that a processor lacks the way asked for, and that it takes another.
+  static let lacks = "entry: this processor has no"
+
+  /// The processor of the figures of others, and Intel's model: in 64-bit mode only Intel's have SYSENTER.
+  public static let usual = "max", intel = "Skylake-Client-v1"
+  /// Figures in which the processor's model plays a part: taken on both.
+  public static let onBoth = ["calibration", "null-call", roundTrip, "notify-wake", "fault-to-server", boot] + variants.map(\.name)
 
   /// What no program can measure: taken by the probe (`Tests/InSystem/Probe`) alone with the kernel, in VM's place.
   static let probed = ["notify-wake", "fault-to-server"]
 
-  /// The figures asked for, all if `names` is empty; without those that the guest did not give.
-  public func run(_ names: [String], cpu: String, seconds: Int) throws -> FigureReport {
+  /// The figures asked for, all if `names` is empty, on each of `models`; if that is empty, on the usual one, and those `onBoth` on Intel's too.
+  /// Without those that the guest did not give.
+  public func run(_ names: [String], models: [String], seconds: Int) throws -> FigureReport {
     try Files.makeDirectory(image.project.logs)
+    if !models.isEmpty { return FigureReport(try models.map { (cpu: $0, figures: try take(names, cpu: $0, seconds: seconds)) }) }
+    var columns = [(cpu: Self.usual, figures: try take(names, cpu: Self.usual, seconds: seconds))]
+    let both = names.isEmpty ? Self.onBoth : names.filter(Self.onBoth.contains)
+    if !both.isEmpty { columns.append((cpu: Self.intel, figures: try take(both, cpu: Self.intel, seconds: seconds))) }
+    return FigureReport(columns)
+  }
+
+  /// The figures of one processor.
+  private func take(_ names: [String], cpu: String, seconds: Int) throws -> [Figure] {
     var figures: [Figure] = []
     let inside = names.filter { name in name != Self.boot && !Self.probed.contains(name) && !Self.variants.contains { $0.name == name } }
     if names.isEmpty || !inside.isEmpty { figures += try measure(inside, cpu: cpu, seconds: seconds) }
-    for (name, word, special) in Self.variants where names.isEmpty || names.contains(name) {
-      let taken = try measure([Self.roundTrip], cpu: special ?? cpu, seconds: seconds, words: [word])
-      figures += taken.filter { $0.name == Self.roundTrip }.map { figure in
+    for (name, word) in Self.variants where names.isEmpty || names.contains(name) {
+      figures += try measure([Self.roundTrip], cpu: cpu, seconds: seconds, words: [word]).filter { $0.name == Self.roundTrip }.map { figure in
         var figure = figure
         figure.name = name
         return figure
@@ -35,23 +49,24 @@ public struct Bench {
       figures += try probe(cpu: cpu, seconds: seconds).filter { Self.probed.contains($0.name) && (names.isEmpty || names.contains($0.name)) }
     }
     if names.isEmpty || names.contains(Self.boot) { figures.append(try measureBoot(cpu: cpu, seconds: seconds)) }
-    let order = Dictionary(uniqueKeysWithValues: Peer.table.enumerated().map { ($1.name, $0) })
-    figures.sort { (order[$0.name] ?? .max, $0.name) < (order[$1.name] ?? .max, $1.name) }
-    return FigureReport(figures)
+    return figures
   }
 
-  private func machine(_ disk: String, cpu: String, words: [String]) -> Machine {
+  /// Without a line for each feature that the emulator lacks.
+  private static func quiet(_ cpu: String) -> String { cpu == usual ? cpu : cpu + ",check=off" }
+
+  func machine(_ disk: String, cpu: String, words: [String]) -> Machine {
     let project = image.project
     var machine = Machine(
       media: .direct(kernel: project.kernel, archive: project.archive), disk: .copyOnWrite(disk), log: project.logs + "/bench.log")
     machine.counted = true
-    machine.cpu = cpu
+    machine.cpu = Self.quiet(cpu)
     machine.memory = 1024
     machine.words = words
     return machine
   }
 
-  /// By the guest's program `bench`.
+  /// By the guest's program `bench`; nothing if the processor lacks the way into the kernel that `words` ask for.
   private func measure(_ names: [String], cpu: String, seconds: Int, words: [String] = []) throws -> [Figure] {
     let disk = image.project.output + "/bench.img"
     let command = (["bench"] + (names.isEmpty ? [] : ["calibration"] + names.filter { $0 != "calibration" })).joined(separator: " ")
@@ -61,7 +76,7 @@ public struct Bench {
     let result = try Batch.run(machine, script: nil, seconds: seconds)
     if let complaint = result.ending.complaint { throw Failure("bench: \(complaint); the kernel's log is \(machine.log)") }
     guard case .shutdown(0) = result.ending else { throw Failure("bench ended with status \(result.ending.exitStatus):\n\(result.output)") }
-    return Figure.read(result.output)
+    return result.log.contains(Self.lacks) ? [] : Figure.read(result.output)
   }
 
   /// A machine with the probe in VM's place, whose archive is to be removed.
@@ -72,7 +87,7 @@ public struct Bench {
     try Files.write(Archive.bytes([.init(name: "vm", contents: Files.read(project.product("probe")))]), to: archive)
     var machine = Machine(media: .direct(kernel: project.kernel, archive: archive), disk: .none, log: project.logs + "/bench.log")
     machine.counted = true
-    machine.cpu = cpu
+    machine.cpu = Self.quiet(cpu)
     machine.words = ["probe=figures"] + words
     return (machine, archive)
   }
@@ -86,22 +101,26 @@ public struct Bench {
     return Figure.read(session.log)
   }
 
-  /// Power-on to the first prompt of the console's shell, of a machine that nobody talks to. While all wait for the disk, which is
-  /// the host's, the clock leaps to the next alarm: so the figure is a median, and its smallest sample the one with the least waiting.
+  /// Power-on to the first prompt of the console's shell, of a machine that nobody talks to: instructions that were executed. While all
+  /// wait for the disk, which is the host's, the clock leaps to the next alarm; the kernel counts that as idle, and it is taken off.
   private func measureBoot(cpu: String, seconds: Int) throws -> Figure {
     let disk = image.project.output + "/bench.img"
     try image.makeDisk(disk)
     defer { Files.remove(disk) }
-    var samples: [Int] = []
-    for _ in 0..<7 {
+    var samples = try (0..<7).map { _ in
       let session = try Session(machine(disk, cpu: cpu, words: []), seconds: seconds)
       defer { session.stop() }
-      guard session.expectInLog(Batch.ready), session.wait(until: { KernelLog.bootTicks(session.log) != nil }),
-        let ticks = KernelLog.bootTicks(session.log)
-      else { throw Failure("bench: no prompt came; the kernel's log is \(session.machine.log)") }
-      samples.append(ticks)
+      return try Self.waitForPrompt(session)
     }
     samples.sort()
     return Figure(name: Self.boot, median: samples[samples.count / 2], min: samples[0], max: samples[samples.count - 1], samples: samples.count)
+  }
+
+  /// Instructions to the first prompt.
+  static func waitForPrompt(_ session: Session) throws -> Int {
+    guard session.expectInLog(Batch.ready), session.wait(until: { KernelLog.bootInstructions(session.log) != nil }),
+      let executed = KernelLog.bootInstructions(session.log)
+    else { throw Failure("bench: no prompt came; the kernel's log is \(session.machine.log)") }
+    return executed
   }
 }

@@ -1,54 +1,53 @@
 import Foundation
 
-/// One iteration of a figure, instruction by instruction, as QEMU has executed it: how many each function has taken. For the figures that
-/// the probe measures, where there are two ELF files only and every address says whose it is.
+/// What was executed, by function: of one iteration of a figure or of a whole boot, as QEMU has logged it.
 public struct BenchTrace: Sendable {
-  public static let names = ["null-call", "ipc-roundtrip", "notify-wake", "fault-to-server"]
+  /// Figures of the probe, where there are two ELF files only, with the words and the processor that make the variants of the round trip.
+  static let iterations: [(name: String, figure: String, words: [String], cpu: String)] =
+    ["null-call", Bench.roundTrip, "notify-wake", "fault-to-server"].map { ($0, $0, [], Bench.usual) }
+    + Bench.variants.map { ($0.name, Bench.roundTrip, [$0.word], $0.word == "ipc=sysenter" ? Bench.intel : Bench.usual) }
+  public static let names = iterations.map(\.name) + [Bench.boot]
 
   public struct Part: Equatable, Sendable {
     public var function: String
-    public var isKernel: Bool
+    /// Whose it is: `kernel`, `user`, the name of an ELF file, `firmware`.
+    public var place: String
     public var instructions: Int
   }
-  /// In order of their first instruction.
-  public var parts: [Part]
+  public var parts: [Part] = []
+  /// What the last line of the table says.
+  var about: String
   public var total: Int { parts.reduce(0) { $0 + $1.instructions } }
 
-  public var table: String {
-    let rows = parts.sorted { $0.instructions > $1.instructions }.map { [grouped($0.instructions), $0.isKernel ? "kernel" : "user", $0.function] }
-    return columns([["instructions", "where", "function"]] + rows + [[grouped(total), "", "sum, with two readings of the clock"]], left: [1, 2])
+  /// The parts that took most, at most `rows` of them, and the rest in one line.
+  public func table(rows: Int = 40) -> String {
+    let sorted = parts.sorted { $0.instructions > $1.instructions }
+    var lines = sorted.prefix(rows).map { [grouped($0.instructions), $0.place, $0.function] }
+    let rest = sorted.dropFirst(rows)
+    if !rest.isEmpty { lines.append([grouped(rest.reduce(0) { $0 + $1.instructions }), "", "\(rest.count) more"]) }
+    return columns([["instructions", "where", "function"]] + lines + [[grouped(total), "", about]], left: [1, 2])
   }
 
-  /// Addresses that were executed, by the functions that they lie in.
+  init(parts: [Part], about: String) {
+    self.parts = parts
+    self.about = about
+  }
+
+  /// Addresses that were executed, by the functions that they lie in, in order of their first instruction.
   public init(_ addresses: [UInt64], kernel: [SymbolModule.Symbol], user: [SymbolModule.Symbol]) {
-    parts = []
-    let tables = (kernel.sorted { $0.address < $1.address }, user.sorted { $0.address < $1.address })
+    about = "sum, with two readings of the clock"
+    let names = (FunctionNames(kernel), FunctionNames(user))
     var places: [String: Int] = [:]
     for address in addresses {
-      let isKernel = address >> 63 == 1
-      let name = Self.isStub(address) ? "(stub page)" : Self.function(at: address, isKernel ? tables.0 : tables.1)
-      let key = (isKernel ? "k" : "u") + name
-      if let place = places[key] {
-        parts[place].instructions += 1
+      let place = address >> 63 == 1 ? "kernel" : "user"
+      let name = place == "kernel" ? names.0[address] : names.1[address]
+      if let at = places[place + name] {
+        parts[at].instructions += 1
       } else {
-        places[key] = parts.count
-        parts.append(Part(function: name, isKernel: isKernel, instructions: 1))
+        places[place + name] = parts.count
+        parts.append(Part(function: name, place: place, instructions: 1))
       }
     }
-  }
-
-  private static func isStub(_ address: UInt64) -> Bool { address >> 12 == 0x600000000 }
-
-  private static func function(at address: UInt64, _ sorted: [SymbolModule.Symbol]) -> String {
-    var (low, high) = (0, sorted.count)
-    while low < high {
-      let middle = (low + high) / 2
-      if sorted[middle].address <= address { low = middle + 1 } else { high = middle }
-    }
-    if low == 0 { return "?" }
-    // `$e` begins Swift's names: the demangler gives it to ours in assembly too.
-    let name = sorted[low - 1].name
-    return name.hasPrefix("$entry_") ? String(name.dropFirst()) : name
   }
 
   /// The last stretch between `begin` and `end` in QEMU's log of executed instructions, whose lines have the address as the second
@@ -70,19 +69,47 @@ public struct BenchTrace: Sendable {
   }
 }
 
+/// The functions of an ELF file by address.
+struct FunctionNames {
+  let sorted: [SymbolModule.Symbol]
+  init(_ symbols: [SymbolModule.Symbol]) { sorted = symbols.sorted { $0.address < $1.address } }
+
+  /// The function that `address` lies in; `?` below the first.
+  subscript(address: UInt64) -> String {
+    if address >> 12 == 0x600000000 { return "(stub page)" }
+    var (low, high) = (0, sorted.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if sorted[middle].address <= address { low = middle + 1 } else { high = middle }
+    }
+    if low == 0 { return "?" }
+    // `$e` and `$s` begin Swift's names: the demangler gives the sign to ours in assembly too.
+    let name = sorted[low - 1].name
+    return name.hasPrefix("$") ? String(name.dropFirst()) : name
+  }
+}
+
 extension Bench {
-  /// Runs one of `BenchTrace.names` with one instruction a translation block, so that QEMU logs each.
-  public func trace(_ name: String, cpu: String, words: [String], seconds: Int) throws -> BenchTrace {
+  /// QEMU's options for one instruction a translation block, each of which it logs.
+  static func logging(to file: String, _ what: String) -> [String] { ["-singlestep", "-d", what, "-D", file] }
+
+  /// One of `BenchTrace.names`.
+  /// - Parameters:
+  ///   - cpu: nil: the one that the figure is for.
+  ///   - words: for the kernel's command line, besides those of the figure.
+  public func trace(_ name: String, cpu: String?, words: [String], seconds: Int) throws -> BenchTrace {
+    guard let iteration = BenchTrace.iterations.first(where: { $0.name == name }) else { return try traceBoot(cpu: cpu ?? Self.usual, words: words, seconds: seconds) }
     let project = image.project
-    let (machine, archive) = try probeMachine(cpu: cpu, words: ["figure=" + name] + words)
+    let (machine, archive) = try probeMachine(cpu: cpu ?? iteration.cpu, words: ["figure=" + iteration.figure] + iteration.words + words)
     let log = project.logs + "/bench.instructions"
     defer {
       Files.remove(archive)
       Files.remove(log)
     }
     try Files.write("", to: machine.log)
-    let command = machine.commandLine.map { $0 == "stdio" ? "null" : $0 } + ["-singlestep", "-d", "exec,nochain", "-D", log]
+    let command = machine.commandLine.map { $0 == "stdio" ? "null" : $0 } + Self.logging(to: log, "exec,nochain")
     _ = try Child.run(command, seconds: seconds, errorsToo: false)
+    if String(decoding: try Files.read(machine.log), as: UTF8.self).contains(Self.lacks) { throw Failure("the processor \(cpu ?? iteration.cpu) has no such way into the kernel") }
     guard let data = try? Data(contentsOf: URL(fileURLWithPath: log), options: .mappedIfSafe) else { throw Failure("QEMU has written no log") }
     let user = try SymbolModule.functions(of: project.product("probe")), kernel = try SymbolModule.functions(of: project.kernel)
     guard let begin = user.first(where: { $0.name == "probe_begin" }), let end = user.first(where: { $0.name == "probe_end" }),

@@ -26,34 +26,52 @@ public struct Figure: Equatable, Sendable {
 }
 
 public struct FigureReport: Sendable {
-  public var figures: [Figure]
-  public init(_ figures: [Figure]) { self.figures = figures }
+  /// What was measured on each processor, by QEMU's name of its model. Bars and goals hold for all of them.
+  public var columns: [(cpu: String, figures: [Figure])]
+  public init(_ columns: [(cpu: String, figures: [Figure])]) { self.columns = columns }
+
+  /// In the order of `Peer.table`.
+  public var names: [String] {
+    let order = Dictionary(uniqueKeysWithValues: Peer.table.enumerated().map { ($1.name, $0) })
+    return Set(columns.flatMap { $0.figures.map(\.name) }).sorted { (order[$0] ?? .max, $0) < (order[$1] ?? .max, $1) }
+  }
+
+  /// A figure on each processor; nil where there is none.
+  public func figures(_ name: String) -> [Figure?] { columns.map { column in column.figures.first { $0.name == name } } }
 
   /// A clock that does not count instructions makes all other figures worthless.
-  public var isCalibrated: Bool { figures.first { $0.name == "calibration" }.map { $0.median == 2_001 } ?? true }
+  public var isCalibrated: Bool { figures("calibration").allSatisfy { $0 == nil || $0?.median == 2_001 } }
 
+  /// The first processor's figures, and those of each by its name.
   public var json: [String: Any] {
+    func numbers(_ figure: Figure) -> [String: Any] {
+      ["median": figure.median, "min": figure.min, "max": figure.max, "samples": figure.samples]
+    }
     var all: [String: Any] = [:]
-    for figure in figures {
-      let peer = Peer.named(figure.name)
-      let others = Dictionary(uniqueKeysWithValues: (peer?.others ?? []).map { ($0.name, $0.figure) })
-      all[figure.name] = [
-        "median": figure.median, "min": figure.min, "max": figure.max, "samples": figure.samples,
-        "bar": peer?.bar ?? NSNull() as Any, "goal": peer?.goal ?? NSNull() as Any, "peers": others,
-      ] as [String: Any]
+    for name in names {
+      let peer = Peer.named(name)
+      let taken = zip(columns, figures(name)).compactMap { column, figure in figure.map { (column.cpu, numbers($0)) } }
+      var entry = taken[0].1
+      entry["bar"] = peer?.bar ?? NSNull() as Any
+      entry["goal"] = peer?.goal ?? NSNull() as Any
+      entry["peers"] = Dictionary(uniqueKeysWithValues: (peer?.others ?? []).map { ($0.name, $0.figure) })
+      entry["processors"] = Dictionary(uniqueKeysWithValues: taken)
+      all[name] = entry
     }
     return ["figures": all]
   }
 
-  /// A line a figure: what we have, bar and goal, and how the others do.
+  /// A line a figure: what we have on each processor, bar and goal, and how the others do.
   public var table: String {
-    let rows = figures.map { figure -> [String] in
-      let peer = Peer.named(figure.name)
-      let bar = peer?.bar.map { "\(grouped($0)) \(figure.median <= $0 ? "met" : "missed")" } ?? "-"
+    let rows = names.map { name -> [String] in
+      let peer = Peer.named(name), taken = figures(name)
+      let isMet = taken.allSatisfy { figure in peer?.bar.map { (figure?.median ?? 0) <= $0 } ?? true }
+      let numbers = taken.flatMap { figure in figure.map { [grouped($0.median), grouped($0.min), grouped($0.max)] } ?? ["-", "", ""] }
       let others = (peer?.others ?? []).map { "\($0.name) \(grouped($0.figure))" }.joined(separator: "; ")
-      return [figure.name, grouped(figure.median), grouped(figure.min), grouped(figure.max), "\(figure.samples)", bar, peer?.goal.map(grouped) ?? "-", others]
+      return [name] + numbers + [peer?.bar.map { "\(grouped($0)) \(isMet ? "met" : "missed")" } ?? "-", peer?.goal.map(grouped) ?? "-", others]
     }
-    return columns([["figure", "median", "min", "max", "samples", "bar", "goal", "others"]] + rows, left: [0, 7])
+    let head = ["figure"] + columns.flatMap { ["\($0.cpu): median", "min", "max"] } + ["bar", "goal", "others"]
+    return ToolKit.columns([head] + rows, left: [0, head.count - 1])
   }
 }
 

@@ -13,7 +13,7 @@ public struct TerminalDriver<T: Transport>: Server {
   var writers = TransferQueue()
   /// Bytes on their way between a grant and the terminal.
   let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1024, alignment: 16)
-  /// The time-stamp counter, for the one line that ends the measure "power-on to prompt".
+  /// The time-stamp counter, which counts from power-on, for the one line that ends the measure "power-on to prompt".
   let ticks: @convention(c) () -> UInt64
   var wasRead = false
 
@@ -85,6 +85,10 @@ public struct TerminalDriver<T: Transport>: Server {
       pump(&ipc)  // the prompt is out before the time is taken
       var line = Text("tty: first read at ")
       line.append(ticks())
+      if let clock = try? ipc.kernel(Kernel.Clock()) {
+        line.append(" idle ")
+        line.append(clock.idle)
+      }
       line.append("\n")
       ipc.log(line)
     }
