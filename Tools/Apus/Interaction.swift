@@ -19,20 +19,3 @@ enum Interaction {
     return try Batch.run(machine, script: script, seconds: seconds) { bytes in FileHandle.standardOutput.write(Data(bytes)) }.ending
   }
 }
-
-/// The option `--disk`.
-enum DiskChoice {
-  /// - Parameter named: an image, a folder, or nil for the standard disk.
-  static func disk(_ named: String?, _ image: Image) throws -> Machine.Disk {
-    guard let named else {
-      try DiskImage.tidy(image.project.disk)
-      return .file(image.project.disk)
-    }
-    guard Files.exists(named) else { throw Failure("there is no \(named)") }
-    guard Files.isDirectory(named) else { return .file(named) }
-    let made = image.project.output + "/folder.img"
-    say("makes a disk of \(named); what the machine writes to it is not written back")
-    try image.makeDisk(made, adding: named)
-    return .file(made)
-  }
-}

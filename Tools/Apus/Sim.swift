@@ -1,5 +1,4 @@
 import ArgumentParser
-import Foundation
 import ToolKit
 
 struct Sim: ParsableCommand {
@@ -19,19 +18,8 @@ struct Sim: ParsableCommand {
         apus sim --list-calls
       """)
 
-  @Option(help: ArgumentHelp("Memory in MiB.", valueName: "mib")) var memory = 256
-  @Option(help: ArgumentHelp("A disk image that is used as it is, or a folder from which one is made.", valueName: "file|dir"))
-  var disk: String?
-  @Flag(help: "No disk: the root is the RAM disk.") var noDisk = false
-  @Option(parsing: .singleValue, help: ArgumentHelp("Words for the kernel's command line.", valueName: "words")) var append: [String] = []
+  @OptionGroup var options: MachineOptions
   @Flag(help: "Print the system calls that processes may make, and end.") var listCalls = false
-  @Option(help: ArgumentHelp("End the system after so many seconds (default: 300, none with a terminal).", valueName: "s")) var timeout: Int?
-
-  func validate() throws {
-    guard (16...65536).contains(memory) else { throw ValidationError("--memory takes 16 to 65536 MiB") }
-    guard !(noDisk && disk != nil) else { throw ValidationError("--disk and --no-disk exclude each other") }
-    guard (timeout ?? 1) > 0 else { throw ValidationError("--timeout takes at least 1 second") }
-  }
 
   func run() throws {
     let project = try Project.find()
@@ -42,13 +30,11 @@ struct Sim: ParsableCommand {
     let image = Image(project, say: say)
     try image.make()
     try Files.makeDirectory(project.logs)
-    let terminal = isatty(0) == 1
     let log = project.logs + "/sim.log"
-    var machine = Machine(
-      media: try HostMedia.media(.processes, project, say: say), disk: noDisk ? .none : try DiskChoice.disk(disk, image), log: log)
-    machine.memory = memory
-    machine.words = append.flatMap { $0.split(separator: " ").map(String.init) } + (terminal ? [] : [Batch.word])
-    let ending = try Interaction.run(&machine, seconds: timeout)
+    var machine = Machine(media: try HostMedia.media(.processes, project, say: say), disk: try options.chosenDisk(image), log: log)
+    machine.memory = options.memory
+    machine.words = options.words
+    let ending = try Interaction.run(&machine, seconds: options.timeout)
     switch ending {
     // Its status 0: Ctrl-A x.
     case .reset: return
