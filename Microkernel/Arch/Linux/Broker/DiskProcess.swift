@@ -41,32 +41,9 @@ public enum DiskProcess {
     guard shared >= 0, ftruncate(shared, bufferSize) == 0,
       let buffer = mmap(nil, bufferSize, PROT_READ | PROT_WRITE, MAP_SHARED, shared, 0), buffer != MAP_FAILED
     else { throw failure("no memory for the disk") }
-    let pid = try spawn(program, [ends[1], image, shared], [Self.word, disk.isCopyOnWrite ? "private" : "shared", "\(length)"])
+    let pid = try Spawn.start(
+      program, ["apus-disk", Self.word, disk.isCopyOnWrite ? "private" : "shared", "\(length)"], descriptors: [ends[1], image, shared], from: socketFile)
     return (pid, ends[0], buffer, UInt64(length) & ~511)
-  }
-
-  /// The program with these descriptors from 3 on, and no other.
-  private static func spawn(_ program: String, _ descriptors: [Int32], _ arguments: [String]) throws(SandboxFailure) -> Int32 {
-    var actions = posix_spawn_file_actions_t(), attributes = posix_spawnattr_t()
-    posix_spawn_file_actions_init(&actions)
-    posix_spawnattr_init(&attributes)
-    // Copies above the numbers that they will have, lest one overwrite another.
-    let copies = descriptors.map { fcntl($0, F_DUPFD_CLOEXEC, 16) }
-    defer {
-      posix_spawn_file_actions_destroy(&actions)
-      posix_spawnattr_destroy(&attributes)
-      for copy in copies { Glibc.close(copy) }
-    }
-    for (index, copy) in copies.enumerated() { posix_spawn_file_actions_adddup2(&actions, copy, socketFile + Int32(index)) }
-    // A group of its own: Ctrl-C at the terminal is for the broker.
-    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP))
-    var words = (["apus-disk"] + arguments).map { strdup($0) } + [nil]
-    defer { for word in words { free(word) } }
-    var environment: [UnsafeMutablePointer<CChar>?] = [nil]
-    var pid: Int32 = 0
-    let error = posix_spawn(&pid, program, &actions, &attributes, &words, &environment)
-    guard error == 0 else { throw SandboxFailure("the disk's process does not start: \(String(cString: strerror(error)))") }
-    return pid
   }
 
   // MARK: The process

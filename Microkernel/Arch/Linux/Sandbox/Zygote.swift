@@ -15,12 +15,14 @@ final class Zygote {
     var ends: [Int32] = [-1, -1]
     let kind = Int32(SOCK_SEQPACKET.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
     guard socketpair(AF_UNIX, kind, 0, &ends) == 0 else { throw SandboxFailure("no socket for the zygote", -Int64(errno)) }
-    let started = Self.spawn(stub, [frames, contexts, ends[1]])
-    Glibc.close(ends[1])
-    guard case .success(let pid) = started else {
+    let pid: Int32
+    do throws(SandboxFailure) {
+      defer { Glibc.close(ends[1]) }
+      // It closes all other descriptors.
+      pid = try Spawn.start(stub, ["linux-stub"], descriptors: [frames, contexts, ends[1]], from: STUB_FRAMES_FD, advice: "the metal build makes it")
+    } catch {
       Glibc.close(ends[0])
-      guard case .failure(let failure) = started else { fatalError() }
-      throw failure
+      throw error
     }
     let report: sandbox_report, listener: Int32
     do throws(SandboxFailure) {
@@ -64,35 +66,6 @@ final class Zygote {
     Glibc.close(listener)
     kill(pid, SIGKILL)
     while waitpid(pid, nil, 0) < 0 && errno == EINTR {}
-  }
-
-  /// Starts `stub` with these descriptors from `STUB_FRAMES_FD` on; it closes all others.
-  private static func spawn(_ stub: String, _ descriptors: [Int32]) -> Result<Int32, SandboxFailure> {
-    var actions = posix_spawn_file_actions_t(), attributes = posix_spawnattr_t()
-    posix_spawn_file_actions_init(&actions)
-    posix_spawnattr_init(&attributes)
-    // Copies above the numbers that they will have, lest one overwrite another.
-    let copies = descriptors.map { fcntl($0, F_DUPFD_CLOEXEC, 16) }
-    defer {
-      posix_spawn_file_actions_destroy(&actions)
-      posix_spawnattr_destroy(&attributes)
-      for copy in copies { Glibc.close(copy) }
-    }
-    for (index, copy) in copies.enumerated() { posix_spawn_file_actions_adddup2(&actions, copy, STUB_FRAMES_FD + Int32(index)) }
-    var none = sigset_t(), all = sigset_t()
-    sigemptyset(&none)
-    sigfillset(&all)
-    posix_spawnattr_setsigmask(&attributes, &none)
-    posix_spawnattr_setsigdefault(&attributes, &all)
-    // A group of its own: Ctrl-C at the terminal is for the broker, which ends all others.
-    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP))
-    var name = [strdup("linux-stub"), nil]
-    defer { free(name[0]) }
-    var environment: [UnsafeMutablePointer<CChar>?] = [nil]
-    var pid: Int32 = 0
-    let error = posix_spawn(&pid, stub, &actions, &attributes, &name, &environment)
-    if error != 0 { return .failure(SandboxFailure("cannot start \(stub)", -Int64(error), advice: "the metal build makes it")) }
-    return .success(pid)
   }
 
   private static func greet(_ socket: Int32, _ filters: Filters) throws(SandboxFailure) {
