@@ -53,13 +53,36 @@ extension SandboxTests {
       #expect(isFilled(full ? 90 : 3))
     }
 
-    @Test("any bytes in the FPU area are taken: what the processor refuses is left out")
-    func hostileExtendedState() throws {
+    @Test("upper halves of AVX come from the broker, are there at a trap and are kept over it", arguments: [false, true])
+    func upperHalves(full: Bool) throws {
+      let world = try World()
+      guard world.sandbox.isWide else { return }
+      try world.start(0, .trap)
+      let area = world.sandbox.extendedState(slot: 0)
+      func fill(_ seed: UInt8) {
+        for index in 0..<256 { area.storeBytes(of: seed &+ UInt8(index), toByteOffset: 576 + index, as: UInt8.self) }
+        area.storeBytes(of: 7, toByteOffset: 512, as: UInt64.self)
+      }
+      func isFilled(_ seed: UInt8) -> Bool { (0..<256).allSatisfy { area.load(fromByteOffset: 576 + $0, as: UInt8.self) == seed &+ UInt8($0) } }
+      fill(3)
+      #expect(world.go(full: true) == .trap(slot: 0))
+      #expect(isFilled(3))
+      area.initializeMemory(as: UInt8.self, repeating: 0xFF, count: Int(EXTENDED_SIZE))
+      if full { fill(90) }
+      #expect(world.go(full: full) == .trap(slot: 0))
+      #expect(isFilled(full ? 90 : 3))
+    }
+
+    @Test("any bytes in the vector area are taken: what the processor or Linux refuses is left out", arguments: [0xFF, 0x80, 0x55] as [UInt8])
+    func hostileExtendedState(byte: UInt8) throws {
       let world = try World()
       try world.start(0, .trap)
-      world.sandbox.extendedState(slot: 0).initializeMemory(as: UInt8.self, repeating: 0xFF, count: 512)
+      let area = world.sandbox.extendedState(slot: 0)
+      area.initializeMemory(as: UInt8.self, repeating: byte, count: Int(EXTENDED_SIZE) + 64)
       #expect(world.go(full: true) == .trap(slot: 0))
-      #expect(world.sandbox.extendedState(slot: 0).load(fromByteOffset: 160, as: UInt64.self) == ~0)
+      let word = UInt64(byte) * 0x0101_0101_0101_0101
+      #expect(area.load(fromByteOffset: 160, as: UInt64.self) == word)
+      #expect(!world.sandbox.isWide || area.load(fromByteOffset: 576, as: UInt64.self) == (byte & 4 != 0 ? word : 0))
     }
 
     @Test("a full load after a trap replaces every register, flags, stack and place")
@@ -88,7 +111,7 @@ extension SandboxTests {
       #expect(world.go(full: true) == .trap(slot: 0))
       try world.sandbox.create(slot: 1)
       world.sandbox.context(slot: 1).pointee = world.context(0)
-      world.sandbox.extendedState(slot: 1).copyMemory(from: world.sandbox.extendedState(slot: 0), byteCount: 512)
+      world.sandbox.extendedState(slot: 1).copyMemory(from: world.sandbox.extendedState(slot: 0), byteCount: Int(EXTENDED_SIZE))
       for frame in 0..<2 { world.frame(2 + frame).copyMemory(from: world.frame(frame), byteCount: 4096) }
       world.sandbox.map(slot: 1, address: World.code, frame: 2 * 4096, length: 4096, writable: false, executable: true)
       world.sandbox.map(slot: 1, address: World.stack - 4096, frame: 3 * 4096, length: 4096, writable: true, executable: false)

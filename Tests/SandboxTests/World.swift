@@ -77,7 +77,7 @@ final class World {
     prepare(&context)
     sandbox.context(slot: slot).pointee = context
     let area = sandbox.extendedState(slot: slot)
-    area.initializeMemory(as: UInt8.self, repeating: 0, count: 512)
+    area.initializeMemory(as: UInt8.self, repeating: 0, count: Int(EXTENDED_SIZE))
     area.storeBytes(of: 0x037F, as: UInt16.self)
     area.storeBytes(of: 0x1F80, toByteOffset: 24, as: UInt32.self)
   }

@@ -11,6 +11,7 @@ import Trap
 @c(probe_main)
 func probe_main(_ stack: UnsafeRawPointer) {
   var probe = Probe()
+  probe_find_wide()
   if probe.hasWord("probe=crash") { probe_crash() }
   if probe.hasWord("probe=figures") {
     probe.takeFigures()

@@ -115,7 +115,7 @@ extension Probe {
       guard let request = receiveMessage(), request.message.source == thread, request.message.payload.0 == top - 2048,
         let frame = UnsafeMutablePointer<UInt64>(bitPattern: UInt(top - 2048))
       else { return check("M-E6 forged frames", false, round) }
-      for word in 0..<108 {
+      for word in 0..<148 {
         random ^= random << 13
         random ^= random >> 7
         random ^= random << 17
@@ -163,6 +163,7 @@ extension Probe {
     check("each kind has come often", rounds.faults >= count && rounds.pings == count && rounds.alarms > count / 4
       && rounds.signals > count / 4 && rounds.deferred > count / 8 && rounds.deferred < rounds.signals, rounds.signals)
     checkFrames(5000)
+    figure("avx", UInt64(probe_wide))
     figure("faults", rounds.faults)
     figure("alarms", rounds.alarms)
     figure("signals", rounds.signals)

@@ -93,7 +93,7 @@ extension Probe {
     exception("non-canonical stack is SIGSEGV", address_of_probe_stack(), 11, nil)
     exception("#AC is SIGBUS", address_of_probe_alignment(), 7, 17, orSignal: 4)
     exception("x87 error is SIGFPE", address_of_probe_x87(), 8, 16)
-    exception("AVX is SIGILL", address_of_probe_avx(), 4, 6)
+    exception("AVX works or is SIGILL", address_of_probe_avx(), 4, 6)
     farReturn("a far return to the kernel's code", address_of_probe_kernel_code())
     farReturn("a far return to compatibility mode", address_of_probe_compatibility())
   }
@@ -161,7 +161,12 @@ extension Probe {
     for _ in 0..<1000 {
       if probe_registers(0, 0) != 0 || (try? ipc.sendRec(message, to: .rs))?.payload.0 != 7 { alien = true }
     }
-    check("SEC6 FPU registers stay with their thread", !alien)
+    check("SEC6 x87, SSE and AVX registers stay with their thread", !alien)
+    figure("avx", UInt64(probe_wide))
+    for _ in 0..<8 {
+      probe_spoil()
+      exception("SEC6 a fresh thread finds nothing in any register, upper halves of AVX included", address_of_probe_fresh(), 4, 6)
+    }
   }
 
   /// Each trap is counted once, on the path that it took; `fastpath=off` leaves one of them.

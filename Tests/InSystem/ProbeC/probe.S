@@ -3,7 +3,44 @@
 #define REPLY_RECEIVE 4
 #define SHUTDOWN_CALL 31
 
+    .section .bss.probe_wide, "aw", @nobits
+    .globl probe_wide
+probe_wide: .skip 1                     // whether there is AVX
+
+// The upper halves of ymm5 and ymm15 get the lower ones' number; rcx is the upper half of the one in the argument.
+.macro WIDEN
+    cmpb $0, probe_wide(%rip)
+    je 71f
+    vinsertf128 $1, %xmm5, %ymm5, %ymm5
+    vinsertf128 $1, %xmm15, %ymm15, %ymm15
+71:
+.endm
+.macro UPPER number
+    mov %rax, %rcx
+    cmpb $0, probe_wide(%rip)
+    je 71f
+    vextractf128 $1, %ymm\number, %xmm6
+    movq %xmm6, %rcx
+71:
+.endm
+
     .text
+// Whether the kernel has switched AVX on.
+    .globl probe_find_wide
+probe_find_wide:
+    push %rbx
+    mov $1, %eax
+    cpuid
+    bt $27, %ecx                        // OSXSAVE
+    jnc 1f
+    xor %ecx, %ecx
+    xgetbv
+    and $6, %eax
+    cmp $6, %eax
+    sete probe_wide(%rip)
+1:  pop %rbx
+    ret
+
     .globl probe_registers
 probe_registers:
     push %rbp
@@ -20,6 +57,7 @@ probe_registers:
     mov $0x5A5A5A5A5A5A5A5A, %rax
     movq %rax, %xmm5
     movq %rax, %xmm15
+    WIDEN
     fninit
     fldpi
     lea -77(%rsp), %rbp
@@ -85,6 +123,12 @@ probe_registers:
     cmp %rax, %rcx
     jne 5f
     movq %xmm15, %rcx
+    cmp %rax, %rcx
+    jne 5f
+    UPPER 5
+    cmp %rax, %rcx
+    jne 5f
+    UPPER 15
     cmp %rax, %rcx
     jne 5f
     fldpi
@@ -269,6 +313,37 @@ THREAD probe_x87
     fwait
 THREAD probe_avx
     vxorps %ymm0, %ymm0, %ymm0
+    ud2
+THREAD probe_fresh                      // ends by HLT if it finds anything in its vector and x87 registers
+    sub $1024, %rsp
+    and $-64, %rsp
+    xor %eax, %eax
+    mov %rsp, %rdi
+    mov $64, %ecx                       // FXSAVE leaves holes
+    rep stosq
+    fxsave64 (%rsp)
+    mov $4, %ecx                        // the x87 registers, then the others
+1:  or (%rsp,%rcx,8), %rax
+    inc %ecx
+    cmp $52, %ecx
+    jb 1b
+    test %rax, %rax
+    jnz 9f
+    cmpw $0x037F, (%rsp)
+    jne 9f
+    cmpl $0x1F80, 24(%rsp)
+    jne 9f
+    cmpb $0, probe_wide(%rip)
+    je 8f
+.irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+    vextractf128 $1, %ymm\n, (%rsp)
+    or (%rsp), %rax
+    or 8(%rsp), %rax
+.endr
+    test %rax, %rax
+    jnz 9f
+8:  ud2
+9:  hlt
 THREAD probe_read_kernel
     mov $0xFFFFFFFF80100000, %rax
     mov (%rax), %eax
@@ -290,6 +365,7 @@ probe_server:
     mov $0x0F0F0F0F0F0F0F0F, %rax
     movq %rax, %xmm5
     movq %rax, %xmm15
+    WIDEN
     fninit
     fldz
     mov $2, %eax                        // receive
@@ -305,6 +381,12 @@ probe_server:
     cmp %rax, %rcx
     jne 2f
     movq %xmm15, %rcx
+    cmp %rax, %rcx
+    jne 2f
+    UPPER 5
+    cmp %rax, %rcx
+    jne 2f
+    UPPER 15
     cmp %rax, %rcx
     jne 2f
     fldz

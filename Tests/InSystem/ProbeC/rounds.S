@@ -12,14 +12,17 @@
 #define USER_FLAGS 0x240CD5             // ID, AC, OF, DF, SF, ZF, AF, PF, CF
 #define CALM 0x202
 
-// Places in `values`: 0...14 the general registers, 15 the flags, 16...47 the vector registers, 48...50 the x87 stack.
+// Places in `values`: 0...14 the general registers, 15 the flags, 16...47 the vector registers, 48...50 the x87 stack, 52...83 the upper
+// halves of the vector registers, where there is AVX.
 #define FLAGS 15
 #define VECTORS 16
 #define NUMBERS 48
+#define UPPERS 52
+#define VALUES 84
 
     .section .bss.probe_rounds, "aw", @nobits
     .balign 16
-values: .skip 8 * 51 + 8
+values: .skip 8 * VALUES
 seen:   .skip 16
 result: .skip 8
 seed:   .skip 8
@@ -45,6 +48,12 @@ probe_rounds_left: .skip 8
 .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
     movdqa values + 8 * VECTORS + 16 * \n(%rip), %xmm\n
 .endr
+    cmpb $0, probe_wide(%rip)
+    je 78f
+.irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+    vinsertf128 $1, values + 8 * UPPERS + 16 * \n(%rip), %ymm\n, %ymm\n
+.endr
+78:
     fninit
     fldcw control + 4(%rip)
     ldmxcsr control(%rip)
@@ -53,7 +62,7 @@ probe_rounds_left: .skip 8
     fildq values + 8 * NUMBERS + 16(%rip)
 .endm
 
-// Uses rax. The codes are 200 + the vector register, 220 the x87 stack, 221 its control, 222 MXCSR.
+// Uses rax. The codes are 200 + the vector register, 240 + that with a wrong upper half, 220 the x87 stack, 221 its control, 222 MXCSR.
 .macro CHECK_VECTORS
 .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
     movdqa %xmm\n, seen(%rip)
@@ -62,6 +71,16 @@ probe_rounds_left: .skip 8
     mov seen + 8(%rip), %rax
     SAME VECTORS + 2 * \n + 1, %rax, 200 + \n
 .endr
+    cmpb $0, probe_wide(%rip)
+    je 79f
+.irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+    vextractf128 $1, %ymm\n, seen(%rip)
+    mov seen(%rip), %rax
+    SAME UPPERS + 2 * \n, %rax, 240 + \n
+    mov seen + 8(%rip), %rax
+    SAME UPPERS + 2 * \n + 1, %rax, 240 + \n
+.endr
+79:
     fnstcw seen(%rip)
     movzwl seen(%rip), %eax
     cmp %ax, control + 4(%rip)
@@ -140,7 +159,7 @@ round:
     add $1442695, %rax
     mov %rax, seed(%rip)
     lea values(%rip), %rdi
-    mov $51, %ecx
+    mov $VALUES, %ecx
 1:  mov %rax, (%rdi)
     rol $7, %rax
     add %rcx, %rax
@@ -229,7 +248,12 @@ probe_rounds_end:
 // Ours too must not be what the thread finds.
     .globl probe_spoil
 probe_spoil:
-    pcmpeqd %xmm0, %xmm0
+    cmpb $0, probe_wide(%rip)
+    je 1f
+.irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+    vcmptrueps %ymm\n, %ymm\n, %ymm\n
+.endr
+1:  pcmpeqd %xmm0, %xmm0
 .irp n, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
     movdqa %xmm0, %xmm\n
 .endr

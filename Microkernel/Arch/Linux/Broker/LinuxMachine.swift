@@ -42,19 +42,14 @@ struct LinuxMachine: Machine {
 
   private func area(_ slot: Int) -> UnsafeMutableRawPointer { broker.sandbox.extendedState(slot: slot) }
 
-  /// As after FNINIT: all registers zero, exceptions masked, round to nearest.
-  mutating func resetExtendedState(slot: Int) {
-    area(slot).initializeMemory(as: UInt8.self, repeating: 0, count: SignalFrame.extendedStateSize)
-    area(slot).storeBytes(of: 0x037F, as: UInt16.self)
-    area(slot).storeBytes(of: 0x1F80, toByteOffset: 24, as: UInt32.self)
-  }
-  mutating func copyExtendedState(from: Int, to: Int) { area(to).copyMemory(from: area(from), byteCount: SignalFrame.extendedStateSize) }
+  mutating func resetExtendedState(slot: Int) { ExtendedArea.reset(area(slot)) }
+  mutating func copyExtendedState(from: Int, to: Int) { area(to).copyMemory(from: area(from), byteCount: ExtendedArea.size) }
   mutating func saveExtendedState(slot: Int, signalFrame: UnsafeMutableRawPointer) {
-    (signalFrame + SignalFrame.extendedState).copyMemory(from: area(slot), byteCount: SignalFrame.extendedStateSize)
+    (signalFrame + SignalFrame.extendedState).copyMemory(from: area(slot), byteCount: ExtendedArea.size)
   }
   /// Any bytes: the sandbox refuses none before it loads them.
   mutating func restoreExtendedState(slot: Int, signalFrame: UnsafeRawPointer) {
-    area(slot).copyMemory(from: signalFrame + SignalFrame.extendedState, byteCount: SignalFrame.extendedStateSize)
+    area(slot).copyMemory(from: signalFrame + SignalFrame.extendedState, byteCount: ExtendedArea.size)
   }
 
   // MARK: The end, and words

@@ -10,6 +10,7 @@ extension Sandbox {
     let page = ordersPage(slot)
     page.storeBytes(of: 0, toByteOffset: Int(ORDERS_COUNT), as: UInt64.self)
     page.storeBytes(of: 0, toByteOffset: Int(ORDERS_INTERRUPT), as: UInt64.self)
+    page.storeBytes(of: isWide ? 1 : 0, toByteOffset: Int(ORDERS_WIDE), as: UInt64.self)
     let pid = try zygote.fork(slot: slot, name: name)
     let handle = linux(LINUX_pidfd_open, Int64(pid))
     guard handle >= 0 else {

@@ -25,6 +25,8 @@ public final class Sandbox {
   /// times, so that a machine that was suspended ends nobody.
   var patience = UInt64.max, chances = 0
   let floatingMask: UInt32
+  /// Whether processes have AVX registers, and their areas the upper halves.
+  public let isWide: Bool
   private let processors: Processors?
   private var isOpen = true
 
@@ -65,6 +67,7 @@ public final class Sandbox {
     processors = Processors.pin()
     poll = Int32(truncatingIfNeeded: linux(LINUX_epoll_create1, 0x80000))  // EPOLL_CLOEXEC
     floatingMask = Self.readFloatingMask()
+    isWide = Self.hasAVX()
     do throws(SandboxFailure) {
       zygote = try Zygote(stub: stub, frames: framesFile, contexts: contextsFile)
     } catch {
@@ -102,7 +105,7 @@ public final class Sandbox {
     (contexts + slot * Int(SLOT_SIZE)).assumingMemoryBound(to: apus_context.self)
   }
 
-  /// Its FPU registers, 512 bytes as FXSAVE lays them out.
+  /// Its x87, SSE and AVX registers, EXTENDED_SIZE bytes as XSAVE lays them out; without AVX only the first 512 count.
   public func extendedState(slot: Int) -> UnsafeMutableRawPointer { contexts + slot * Int(SLOT_SIZE) + Int(CONTEXT_FPU) }
 
   func ordersPage(_ slot: Int) -> UnsafeMutableRawPointer { contexts + slot * Int(SLOT_SIZE) + 4096 }
@@ -126,7 +129,7 @@ public final class Sandbox {
 
   /// Lets a blocked process run. `full` loads every register from the context page; without it a trap returns what a trap
   /// returns, and a process that was stopped by a fault, an exception or an interruption goes on as it was, whatever
-  /// the context page says, AVX registers included. No effect on one that is not blocked.
+  /// the context page says, vector registers included. No effect on one that is not blocked.
   public func resume(slot: Int, full: Bool) {
     guard case .blocked(let notification) = bodies[slot].state else { return }
     let leave = full ? STUB_LEAVE_FULL : bodies[slot].leave
@@ -166,20 +169,5 @@ public final class Sandbox {
     bodies[slot].done = 0
     bodies[slot].published.withUnsafeBytes { (page + Int(ORDERS_LIST)).copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
     page.storeBytes(of: UInt64(bodies[slot].published.count), toByteOffset: Int(ORDERS_COUNT), as: UInt64.self)
-  }
-
-  /// Linux refuses unknown bits of MXCSR, and takes some words that FXSAVE leaves free for more state than there is.
-  private func sanitizeExtendedState(_ slot: Int) {
-    let area = extendedState(slot: slot)
-    area.storeBytes(of: area.load(fromByteOffset: 24, as: UInt32.self) & floatingMask, toByteOffset: 24, as: UInt32.self)
-    (area + 464).initializeMemory(as: UInt8.self, repeating: 0, count: 48)
-  }
-
-  private static func readFloatingMask() -> UInt32 {
-    let area = UnsafeMutableRawPointer.allocate(byteCount: 512, alignment: 16)
-    defer { area.deallocate() }
-    x86_fxsave(area)
-    let mask = area.load(fromByteOffset: 28, as: UInt32.self)
-    return mask == 0 ? 0xFFBF : mask
   }
 }

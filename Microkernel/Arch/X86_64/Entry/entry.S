@@ -91,6 +91,8 @@ entry_resume:
     jmp entry_sysexit
 
 full:
+    mov entry_way(%rip), %rax           // what the fast path would have to write when the thread comes by it
+    mov %rax, CONTEXT_ENTRY(%rsp)
     pop %rbx
     pop %r12
     pop %r13
@@ -123,6 +125,11 @@ entry_idle:
 2:  sti                                 // `idle=poll`: where time is counted in instructions, waiting takes some
 3:  jmp 3b
 
+    .section .data.entry_way, "aw", @progbits
+    .globl entry_way
+    .balign 8
+entry_way:
+    .quad ENTRY_SYSCALL
     .section .data.entry_polls, "aw", @progbits
     .globl entry_polls
 entry_polls:
@@ -254,6 +261,8 @@ debug:
     mov %gs:CPU_SCRATCH, %rax
     jmp save
 1:  cmpq $entry_sysenter, 16(%rsp)      // rip: SYSENTER with TF set
+    je 2f
+    cmpq $entry_sysenter_xsave, 16(%rsp)
     je 2f
     cmpq $entry_sysenter_slow, 16(%rsp)
     jne save_fault

@@ -6,6 +6,7 @@
 // messages that were in the right registers already, and it needs a stack, which needs 44 more to enter and leave.
 //
 // rsp = the current thread's record (NMI, double fault and machine check have stacks of their own, interrupts are off).
+// How it came need not be written down: whatever lets a thread go leaves the word for this path in its record (`entry_resume`).
 // Only a thread that came by SYSCALL, or all by SYSENTER, has a state that is dealt with here (`Shortcut`), and its rip and flags are
 // good for SYSRET: no page that ends at the canonical hole is ever mapped (SEC1, SEC2). For SYSEXIT rip is a constant, and rsp was looked
 // at on the way in.
@@ -15,15 +16,7 @@
 
 #include "../C/include/x86_layout.h"
 
-.macro CAME kind
-    .ifc \kind,SYSCALL
-    movq $ENTRY_SYSCALL, CONTEXT_ENTRY(%rsp)
-    .else
-    movq $ENTRY_SYSENTER, CONTEXT_ENTRY(%rsp)
-    .endif
-.endm
-
-// Out, to the record in rsi: \kind is how all threads of this path have come in.
+// Out, to the record in rsi: \kind is how all threads of this path have come in. rdx is 0.
 .macro LEAVE kind
     mov CONTEXT_RBP(%rsi), %rbp
     mov CONTEXT_FLAGS(%rsi), %r11
@@ -38,7 +31,6 @@
     xor %eax, %eax                      // the trap's status
     xor %esi, %esi                      // nothing of the kernel's leaks
     .ifc \kind,SYSCALL
-    xor %edx, %edx
     swapgs
     sysretq
     .else
@@ -47,7 +39,7 @@
 .endm
 
 // From the record in rsp to the one in rsi, whose message is in the registers and whose rdi is set.
-.macro SWITCH kind, heard
+.macro SWITCH kind, state, heard
     rdtsc
     shl $32, %rdx
     or %rdx, %rax
@@ -59,10 +51,17 @@
     mov %rsi, %gs:CPU_CURRENT
     lea CONTEXT_SIZE(%rsi), %rax
     mov %rax, %gs:CPU_TSS + TSS_RSP0
-    mov THREAD_EXTENDED(%rsp), %rax     // eager: nobody ever sees another's registers (SEC6)
-    fxsave64 (%rax)
-    mov THREAD_EXTENDED(%rsi), %rax
-    fxrstor64 (%rax)
+    mov THREAD_EXTENDED(%rsp), %rcx     // eager: nobody ever sees another's registers (SEC6)
+    mov THREAD_EXTENDED(%rsi), %r11
+    xor %edx, %edx
+    .ifc \state,XSAVE
+    mov $EXTENDED_FEATURES, %eax        // what XCR0 lacks of them counts as not asked for
+    xsave64 (%rcx)
+    xrstor64 (%r11)
+    .else
+    fxsave64 (%rcx)
+    fxrstor64 (%r11)
+    .endif
     mov THREAD_ROOT(%rsi), %rax
     cmp THREAD_ROOT(%rsp), %rax
     je 3f
@@ -71,7 +70,7 @@
 .endm
 
 // The three calls. rsp = our record, CPU_SCRATCH the user's rsp, rcx the return address, r11 the flags; on to \saved with all else.
-.macro CALLS kind, saved
+.macro CALLS kind, state, saved
     cmp $3, %rax
     je 10f
     cmp $4, %rax
@@ -133,7 +132,6 @@
     mov %rbp, CONTEXT_RBP(%rsp)
     mov %rcx, CONTEXT_RIP(%rsp)
     mov %r11, CONTEXT_FLAGS(%rsp)
-    CAME \kind
     mov %gs:CPU_SCRATCH, %rdx
     mov %rdx, CONTEXT_RSP(%rsp)
     movl $STATE_ASKED, THREAD_STATE(%rsp)
@@ -144,7 +142,7 @@
     mov %ebx, %ebx
     or THREAD_STAMP(%rsp), %rbx
     mov $DELIVERY_REQUEST, %edi
-    SWITCH \kind, heard=1
+    SWITCH \kind, \state, heard=1
 1:  mov $3, %eax
     xor %esi, %esi                      // sendRec has no use for them, and nobody shall find ours there
     xor %edx, %edx
@@ -176,7 +174,6 @@
     mov %rbp, CONTEXT_RBP(%rsp)
     mov %rcx, CONTEXT_RIP(%rsp)
     mov %r11, CONTEXT_FLAGS(%rsp)
-    CAME \kind
     mov %gs:CPU_SCRATCH, %rdx
     mov %rdx, CONTEXT_RSP(%rsp)
     incq THREAD_MESSAGES(%rsp)
@@ -187,26 +184,28 @@
     mov %ebx, %ebx
     or THREAD_STAMP(%rsp), %rbx
     xor %edi, %edi
-    SWITCH \kind, heard=0
+    SWITCH \kind, \state, heard=0
 2:  mov $4, %eax
     mov $-1, %esi
     xor %edx, %edx
     jmp \saved
 .endm
 
-    .section .text.entry_syscall, "ax", @progbits
-    .globl entry_syscall
+// One of each for processors with XSAVE and for those without: nothing is asked on the way.
+.macro BY_SYSCALL name, state
+    .globl \name
     .balign 64
-entry_syscall:
+\name:
     swapgs
     mov %rsp, %gs:CPU_SCRATCH
     mov %gs:CPU_CURRENT, %rsp
-    CALLS SYSCALL, entry_syscall_saved
+    CALLS SYSCALL, \state, entry_syscall_saved
+.endm
 
-    .section .text.entry_sysenter, "ax", @progbits
-    .globl entry_sysenter
+.macro BY_SYSENTER name, state
+    .globl \name
     .balign 64
-entry_sysenter:
+\name:
     swapgs
     pushfq                              // rsp is the kernel stack
     pop %r11
@@ -219,6 +218,15 @@ entry_sysenter:
     jnz entry_sysenter_odd
     mov %gs:CPU_CURRENT, %rsp
     movabs $SYSENTER_RETURN, %rcx
-    CALLS SYSENTER, entry_sysenter_saved
+    CALLS SYSENTER, \state, entry_sysenter_saved
+.endm
+
+    .section .text.entry_syscall, "ax", @progbits
+    BY_SYSCALL entry_syscall, FXSAVE
+    BY_SYSCALL entry_syscall_xsave, XSAVE
+
+    .section .text.entry_sysenter, "ax", @progbits
+    BY_SYSENTER entry_sysenter, FXSAVE
+    BY_SYSENTER entry_sysenter_xsave, XSAVE
 
     .section .note.GNU-stack, "", @progbits

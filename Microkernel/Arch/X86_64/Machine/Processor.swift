@@ -26,6 +26,7 @@ public enum Processor {
     if features.b & 1 << 7 != 0 { control |= Control.smep }
     if features.b & 1 << 20 != 0 { control |= Control.smap }
     if features.c & 1 << 2 != 0 { control |= Control.umip }
+    if ExtendedState.hasXSAVE { control |= Control.osxsave }
     x86_write_cr3(root)
     x86_write_cr4(control)
     x86_write_dr7(0x400)  // no breakpoints, whatever firmware did (SEC3, SEC7)
@@ -51,14 +52,13 @@ public enum Processor {
     cpu.pointee.kernel_root = root
     cpu.pointee.tss = tss
     cpu.pointee.`self` = UnsafeMutableRawPointer(cpu)
+    ExtendedState.start(cpu, states: extendedStates)
     x86_write_msr(Register.gsBase, UInt64(UInt(bitPattern: cpu)))
     x86_write_msr(Register.kernelGSBase, 0)
     x86_write_msr(Register.star, Segment.star)
-    x86_write_msr(Register.lstar, address_of_entry_syscall())
+    x86_write_msr(Register.lstar, cpu.pointee.fpu_features != 0 ? address_of_entry_syscall_xsave() : address_of_entry_syscall())
     x86_write_msr(Register.cstar, address_of_entry_compat())
     x86_write_msr(Register.sfmask, Flags.maskedByCall)
-
-    ExtendedState.start(cpu, states: extendedStates)
     return cpu
   }
 
@@ -93,7 +93,8 @@ public enum Processor {
     x86_write_msr(Register.sysenterCode, way == .sysenter ? Selector.kernelCode : 0)
     guard way == .sysenter else { return }
     x86_write_msr(Register.sysenterStack, cpu.pointee.stack)
-    x86_write_msr(Register.sysenterAddress, address_of_entry_sysenter())
+    x86_write_msr(Register.sysenterAddress, cpu.pointee.fpu_features != 0 ? address_of_entry_sysenter_xsave() : address_of_entry_sysenter())
+    set_entry_by_sysenter()
     x86_write_msr(Register.lstar, address_of_entry_syscall_foreign())
   }
 
@@ -104,6 +105,7 @@ public enum Processor {
     static var osxmmexcpt: UInt64 { 1 << 10 }
     static var umip: UInt64 { 1 << 11 }
     static var fsgsbase: UInt64 { 1 << 16 }
+    static var osxsave: UInt64 { 1 << 18 }
     static var smep: UInt64 { 1 << 20 }
     static var smap: UInt64 { 1 << 21 }
   }

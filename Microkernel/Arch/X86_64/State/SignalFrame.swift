@@ -5,7 +5,7 @@ import PageTable
 /// What `Kernel.Signal` puts on a user stack, in bytes from the frame's address:
 ///
 ///     0 zero   8 restorer (the handler's return address)   16 the frame's address, for the restorer   24 signal
-///     32 mask   40 magic   48 apus_context   224 FXSAVE area   736 the red zone that the interrupted code may be using
+///     32 mask   40 magic   48 apus_context   224 XSAVE area   1056 the red zone that the interrupted code may be using
 ///
 /// The handler starts with rsp = frame + 8, as if called, and pushes over what is below. All of it comes back through `leaveSignal`, which
 /// believes nothing (M-E6, SEC44).
@@ -13,8 +13,7 @@ public enum SignalFrame {
   public static var magic: UInt64 { 0x5041_5553_5349_474E }
   public static var context: Int { 48 }
   public static var extendedState: Int { 224 }
-  public static var extendedStateSize: Int { 512 }
-  public static var size: Int { 736 + 128 }
+  public static var size: Int { extendedState + ExtendedArea.size + 128 }
 }
 
 extension X86Context {

@@ -4,9 +4,12 @@
 #include <stdint.h>
 
 // A null kernel call with a pattern in every register; 0, or a bit for each thing that was not as promised:
-// 1 rbp or rsp, 2 status, 4 message, 8 flags, 16 rsi or rdx not cleared by SYSCALL, 32 SSE or x87 state.
+// 1 rbp or rsp, 2 status, 4 message, 8 flags, 16 rsi or rdx not cleared by SYSCALL, 32 SSE, AVX or x87 state.
 // `way`: 0 the stub page, 1 syscall, 2 int $0x80. `flags`: what RFLAGS has on top of the usual.
 uint64_t probe_registers(uint64_t way, uint64_t flags);
+// Sets `probe_wide`, which says whether programs have AVX; what looks at upper halves asks it.
+void probe_find_wide(void);
+__attribute__((swift_attr("nonisolated(unsafe)"))) extern uint8_t probe_wide;
 // Cost in TSC ticks of `count` null calls through the stub page.
 uint64_t probe_null_calls(uint64_t count);
 // Touches what is not there. In VM's place that is the end of the kernel.
@@ -41,6 +44,7 @@ PROBE_PLACE(probe_stack)
 PROBE_PLACE(probe_alignment)
 PROBE_PLACE(probe_x87)
 PROBE_PLACE(probe_avx)
+PROBE_PLACE(probe_fresh)
 PROBE_PLACE(probe_sysenter_hole)
 PROBE_PLACE(probe_sysenter_kernel)
 PROBE_PLACE(probe_call_without_stack)
@@ -68,6 +72,6 @@ PROBE_PLACE(probe_restorer)
 __attribute__((swift_attr("nonisolated(unsafe)"))) extern uint64_t probe_rounds_left;
 void probe_spoil(void);
 // A server: answers every request with the request, for ever; it ends the machine on type 1. Loads its own
-// patterns into the SSE and x87 registers first and checks them after every message: type 2 is the answer if they changed.
+// patterns into the SSE, AVX and x87 registers first and checks them after every message: type 2 is the answer if they changed.
 PROBE_PLACE(probe_server)
 #endif

@@ -15,14 +15,16 @@
 #define STUB_ORDERS 0x600000081000
 #define SLOT_SIZE 8192
 
-// In the context page: apus_context, then an FXSAVE area, then room for the frame of rt_sigreturn.
+// In the context page: apus_context, then an XSAVE area of EXTENDED_SIZE bytes (aligned to 64; Linux wants a mark behind it), then room for
+// the frame of rt_sigreturn.
 #define CONTEXT_FPU 192
-#define CONTEXT_FRAME 1024
+#define CONTEXT_FRAME 1088
 
-// In the page of orders: how many there are; whether the broker wants to interrupt; the orders themselves, each the
+// In the page of orders: how many there are; whether the broker wants to interrupt; whether there are AVX registers; the orders themselves, each the
 // number and the arguments of one call in a record of 64 bytes: number, address, length, protection, flags, offset.
 #define ORDERS_COUNT 0
 #define ORDERS_INTERRUPT 8
+#define ORDERS_WIDE 16
 #define ORDERS_LIST 64
 #define ORDER_SIZE 64
 #define ORDERS_LIMIT 63

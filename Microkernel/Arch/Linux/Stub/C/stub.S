@@ -46,8 +46,14 @@ stub_trap:
     lea stub_return(%rip), %rcx
     mov %rcx, C(RIP)
     movq $ENTRY_SYSCALL, C(ENTRY)
-    fxsave64 stub_context+CONTEXT_FPU(%rip)
-    mov $STUB_TRAP, %eax
+    cmpq $0, stub_orders+ORDERS_WIDE(%rip)
+    je 1f
+    mov $EXTENDED_FEATURES, %eax
+    mov $0, %edx
+    xsave64 stub_context+CONTEXT_FPU(%rip)
+    jmp 2f
+1:  fxsave64 stub_context+CONTEXT_FPU(%rip)
+2:  mov $STUB_TRAP, %eax
 stub_notify:
     syscall
 stub_notified:                          // rax: how to leave
@@ -168,8 +174,11 @@ save:                                   // r14 = vector, r15 = what to say, r12 
     mov %rax, C(FLAGS)
     mov FRAME_FPU-8(%rdx), %rsi
     lea stub_context+CONTEXT_FPU(%rip), %rdi
-    mov $64, %ecx
-    rep movsq
+    mov $(512 / 8), %ecx
+    cmpq $0, stub_orders+ORDERS_WIDE(%rip)
+    je 1f
+    mov $(EXTENDED_SIZE / 8), %ecx
+1:  rep movsq
     mov %r12, %rdi
     mov %r13, %rsi
     mov %r15d, %eax

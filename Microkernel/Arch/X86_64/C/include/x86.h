@@ -37,7 +37,7 @@ typedef struct {
   uint64_t root;           // what CR3 holds
   uint64_t kernel_root;    // top table without a user half, for idle
   uint8_t *_Nullable fpu;  // whose state is in the FPU registers: its place in memory; null: nobody's
-  uint8_t *fpu_states;  // 512 bytes a thread slot
+  uint8_t *fpu_states;  // EXTENDED_SIZE bytes a thread slot
   uint64_t fpu_mxcsr_mask; // bits of MXCSR that this CPU has
   apus_tss *tss;
   void *self;     // this very struct
@@ -46,6 +46,7 @@ typedef struct {
   void *_Nullable threads;
   uint64_t slots;
   uint64_t fast_calls;
+  uint64_t fpu_features;   // what XCR0 holds; 0: no XSAVE
 } apus_cpu;
 
 #define APUS_AT(type, field, offset) _Static_assert(offsetof(type, field) == offset, #field)
@@ -153,6 +154,21 @@ APUS_INLINE apus_cpuid x86_cpuid(uint32_t leaf) {
   __asm__ volatile("cpuid" : "=a"(result.a), "=b"(result.b), "=c"(result.c), "=d"(result.d) : "0"(leaf), "2"(0));
   return result;
 }
+// Of a leaf with parts, like 13.
+APUS_INLINE apus_cpuid x86_cpuid_part(uint32_t leaf, uint32_t part) {
+  apus_cpuid result;
+  __asm__ volatile("cpuid" : "=a"(result.a), "=b"(result.b), "=c"(result.c), "=d"(result.d) : "0"(leaf), "2"(part));
+  return result;
+}
+// Which registers XSAVE keeps; needs CR4.OSXSAVE.
+APUS_INLINE void x86_write_xcr0(uint64_t value) {
+  __asm__ volatile("xsetbv" : : "c"(0), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)) : "memory");
+}
+APUS_INLINE uint64_t x86_read_xcr0(void) {
+  uint32_t low, high;
+  __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return (uint64_t)high << 32 | low;
+}
 APUS_INLINE uint64_t x86_timestamp(void) {
   uint32_t low, high;
   __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
@@ -198,6 +214,9 @@ APUS_INLINE void x86_load_gdt(const void *base, uint16_t limit) {
 
 APUS_INLINE void x86_fxsave(void *area) { __asm__ volatile("fxsave64 (%0)" : : "r"(area) : "memory"); }
 APUS_INLINE void x86_fxrstor(const void *area) { __asm__ volatile("fxrstor64 (%0)" : : "r"(area) : "memory"); }
+// `area`: EXTENDED_SIZE bytes, aligned to 64.
+APUS_INLINE void x86_xsave(void *area) { __asm__ volatile("xsave64 (%0)" : : "r"(area), "a"(EXTENDED_FEATURES), "d"(0) : "memory"); }
+APUS_INLINE void x86_xrstor(const void *area) { __asm__ volatile("xrstor64 (%0)" : : "r"(area), "a"(EXTENDED_FEATURES), "d"(0) : "memory"); }
 APUS_INLINE void x86_fninit(void) { __asm__ volatile("fninit"); }
 #endif
 

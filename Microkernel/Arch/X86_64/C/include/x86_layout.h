@@ -70,6 +70,11 @@
 // By SYSENTER from the stub page, with a stack pointer that SYSEXIT takes and none of the flags that the kernel must not
 // inherit. A kernel that offers SYSENTER marks what comes by SYSCALL as ENTRY_FULL, so the fast path meets one kind only.
 #define ENTRY_SYSENTER 0x102
+// While a thread runs its record has the one of the two that the fast path serves.
+
+// What XSAVE keeps: x87, SSE, the upper halves of AVX (SDM vol. 1, 13.1), and the bytes of a thread slot for it.
+#define EXTENDED_FEATURES 7
+#define EXTENDED_SIZE 832
 // Where SYSENTER, which keeps no return address, goes back to: behind `mov %rsp, %rcx; sysenter` in the stub page.
 #define SYSENTER_RETURN 0x600000000005
 // RFLAGS that SYSENTER leaves as the user has set them: TF, DF, NT, AC; and what it clears.

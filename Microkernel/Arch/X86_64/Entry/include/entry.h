@@ -5,9 +5,10 @@
 #include "../../C/include/x86.h"
 
 #define APUS_PLACE __attribute__((swift_attr("nonisolated(unsafe)"))) extern char
-APUS_PLACE entry_vectors, entry_syscall, entry_syscall_slow, entry_syscall_foreign, entry_sysenter, entry_sysenter_slow, entry_compat,
+APUS_PLACE entry_vectors, entry_syscall, entry_syscall_slow, entry_syscall_foreign, entry_sysenter, entry_sysenter_slow, entry_syscall_xsave, entry_sysenter_xsave, entry_compat,
   entry_polls, entry_records;
 #undef APUS_PLACE
+__attribute__((swift_attr("nonisolated(unsafe)"))) extern uint64_t entry_way;
 
 // 256 stubs of 16 bytes, in vector order.
 __attribute__((always_inline)) static inline uint64_t address_of_entry_vectors(void) { return (uint64_t)&entry_vectors; }
@@ -18,6 +19,12 @@ __attribute__((always_inline)) static inline uint64_t address_of_entry_compat(vo
 __attribute__((always_inline)) static inline uint64_t address_of_entry_syscall_foreign(void) { return (uint64_t)&entry_syscall_foreign; }
 __attribute__((always_inline)) static inline uint64_t address_of_entry_sysenter(void) { return (uint64_t)&entry_sysenter; }
 __attribute__((always_inline)) static inline uint64_t address_of_entry_sysenter_slow(void) { return (uint64_t)&entry_sysenter_slow; }
+
+__attribute__((always_inline)) static inline uint64_t address_of_entry_syscall_xsave(void) { return (uint64_t)&entry_syscall_xsave; }
+__attribute__((always_inline)) static inline uint64_t address_of_entry_sysenter_xsave(void) { return (uint64_t)&entry_sysenter_xsave; }
+
+// Programs enter by SYSENTER: the word that says so in a thread's record.
+__attribute__((always_inline)) static inline void set_entry_by_sysenter(void) { entry_way = ENTRY_SYSENTER; }
 
 // A single step over SYSENTER too must take the slow path.
 __attribute__((always_inline)) static inline void set_entry_records(void) { entry_records = 1; }
