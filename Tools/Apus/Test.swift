@@ -6,16 +6,19 @@ struct Test: ParsableCommand {
     abstract: "Runs the tests: of every library on this machine, of the booted system in QEMU and in Linux processes, and a campaign of faults.",
     discussion: """
       Prints what fails, the share of lines that the unit tests cover, and at the end a line of counts. The status is
-      0 only if nothing failed.
+      0 only if nothing failed and no name of Tests/Behaviours has lost its tests.
 
       EXAMPLES
         apus test
         apus test --fast                    unit tests only, no campaign
         apus test --filter ELF              tests in whose name, suite or target the text occurs
+        apus test --behaviours              what the system must do, by name, and how its tests last ended
+        apus test --behaviours --filter open
       """)
 
   @Flag(help: "Only the unit tests, nothing booted.") var fast = false
-  @Option(help: ArgumentHelp("Only tests with this text in their name, whatever its case.", valueName: "text")) var filter: String?
+  @Flag(help: "Runs nothing: prints each behaviour with its tests, or what is open, and fails if a name has gone missing.") var behaviours = false
+  @Option(help: ArgumentHelp("Only tests, or lines of --behaviours, with this text in their name, whatever its case.", valueName: "text")) var filter: String?
 
   func run() throws {
     let project = try Project.find()
@@ -24,12 +27,21 @@ struct Test: ParsableCommand {
     say("builds the tests")
     try tests.build()
     let all = try tests.list()
+    let list = try Behaviours(String(decoding: try Files.read(Behaviours.path(project)), as: UTF8.self))
+    let missing = list.complaints(all.functions)
+    if behaviours {
+      print(list.table(all.functions, TestResults(file: TestResults.path(project)), containing: filter))
+      for complaint in missing { print("FAILED \(complaint)") }
+      if !missing.isEmpty { throw ExitCode(1) }
+      return
+    }
     let wanted = filter.map { all.matching($0) } ?? all.functions.map(\.id)
     let system = fast ? [] : wanted.filter { $0.hasPrefix(TestRun.systemTarget + ".") }
     let unit = wanted.filter { !$0.hasPrefix(TestRun.systemTarget + ".") }
     guard !(unit + system).isEmpty else { throw Failure("no test is called like that") }
 
     var summary = TestRun.Summary()
+    if filter == nil { summary.trouble += missing }
     if !unit.isEmpty {
       say("runs \(unit.count) unit tests")
       summary = summary + (try tests.run("unit", ids: filter == nil ? nil : unit, seconds: 900, lively: false))

@@ -80,6 +80,9 @@ public struct TestRun {
     let status = child.wait()
     try Files.write(all, to: log)
     let events = TestEvents((try? Files.read(stream)).map { String(decoding: $0, as: UTF8.self) } ?? "")
+    var results = TestResults(file: TestResults.path(project))
+    results.add(events)
+    try results.write(to: TestResults.path(project))
     var summary = Summary()
     summary.passed = events.passed
     summary.failures = events.failures
