@@ -43,12 +43,15 @@ extension VFS {
   }
 
   /// From PM: a signal for a process that may wait in VFS: if it does on something that can last (terminal,
-  /// pipe), answer it `.interrupted`, or with what was transferred. Not answered.
+  /// pipe), answer it `.interrupted` (`.restarted` if `restart` is 1: SA_RESTART), or with what was transferred. Not answered.
   public struct Cancel: Call {
     public static var number: Int32 { Number.cancel.rawValue }
     public var process: Endpoint
-    public var reserved: UInt32 = 0
-    public init(process: Endpoint) { self.process = process }
+    public var restart: UInt32
+    public init(process: Endpoint, restart: Bool = false) {
+      self.process = process
+      self.restart = restart ? 1 : 0
+    }
   }
 
   /// From RS: a service started or came back; VFS repeats what it had asked of its old life, in the order

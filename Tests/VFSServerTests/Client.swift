@@ -29,7 +29,7 @@ final class Client {
     world.deliver(Message(VFS.ProcessExited(process: endpoint)), from: .pm)
   }
 
-  func cancel() { world.deliver(Message(VFS.Cancel(process: endpoint)), from: .pm) }
+  func cancel(restart: Bool = false) { world.deliver(Message(VFS.Cancel(process: endpoint, restart: restart)), from: .pm) }
 
   // MARK: Calls
 

@@ -78,16 +78,16 @@ struct DeviceTests {
     world.audit()
   }
 
-  @Test("M-F13 a signal cancels a terminal read once; a late answer is ignored")
-  func cancel() throws {
+  @Test("M-F13 a signal cancels a terminal read once, with SA_RESTART or not; a late answer is ignored", arguments: [false, true])
+  func cancel(restart: Bool) throws {
     let tty = try p.open("/dev/tty")
     p.start(p.readCall(tty, 10))
     world.run()
-    p.cancel()
-    p.cancel()
+    p.cancel(restart: restart)
+    p.cancel(restart: restart)
     world.run()
     #expect(world.terminal.count(Char.Cancel.number) == 1)
-    #expect(failure { try p.answer()!.reply(VFS.Count.self) } == .interrupted)
+    #expect(failure { try p.answer()!.reply(VFS.Count.self) } == (restart ? .restarted : .interrupted))
     #expect(p.answer() == nil)
     world.terminal.type("later")
     #expect(try p.text(tty) == "later")

@@ -197,6 +197,20 @@ struct PipeTests {
     world.audit()
   }
 
+  @Test("M-F13 SA_RESTART: the library is told to ask again if nothing was transferred, and only for that signal")
+  func cancelAndRestart() throws {
+    q.start(q.readCall(r, 10))
+    q.cancel(restart: true)
+    #expect(failure { try q.answer()!.reply(VFS.Count.self) } == .restarted)
+    q.start(q.readCall(r, 10))
+    q.cancel()
+    #expect(failure { try q.answer()!.reply(VFS.Count.self) } == .interrupted)
+    p.start(p.writeCall(w, [UInt8](repeating: 1, count: capacity + 1)))
+    p.cancel(restart: true)
+    #expect(try p.answer()?.reply(VFS.Count.self).count == UInt64(capacity))
+    world.audit()
+  }
+
   @Test("a bad buffer is EFAULT and takes nothing out, also for one that waits")
   func badBuffer() throws {
     try p.write(w, "abc")

@@ -97,7 +97,7 @@ extension ProcessManager {
       do throws(Errno) {
         let thread = try ipc.kernel(Kernel.ThreadInfo(slot: UInt64(table[index].endpoint.slot)))
         guard thread.peer == .vfs else { return }
-        try ipc.sendAsync(Message(VFS.Cancel(process: table[index].endpoint)), to: .vfs)
+        try ipc.sendAsync(Message(VFS.Cancel(process: table[index].endpoint, restart: restart)), to: .vfs)
       } catch {}  // then it goes on waiting, and the handler with it
     }
   }

@@ -58,7 +58,7 @@ extension VirtualFileSystem {
     case .recovery(let service): reopenDevices(worker, service)
     case .request(let index):
       var answer: Message
-      do throws(Errno) { answer = try perform(worker) } catch { answer = Message(error: error) }
+      do throws(Errno) { answer = try perform(worker) } catch { answer = Message(error: told(error, index)) }
       // The process may be gone, and its record another's.
       if tables.processes[index].endpoint == tables.workers[worker].client {
         tables.processes[index].waiting = .nothing

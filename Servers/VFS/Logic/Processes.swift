@@ -74,8 +74,9 @@ extension VirtualFileSystem {
   }
 
   /// A signal for the process: what can wait for ever is interrupted, with what was transferred.
-  func cancel(_ endpoint: Endpoint) {
-    guard let index = process(endpoint) else { return }
+  func cancel(_ call: VFS.Cancel) {
+    guard let index = process(call.process) else { return }
+    tables.processes[index].restarts = call.restart == 1
     switch tables.processes[index].waiting {
     case .nothing, .queued: break
     case .worker(let worker):
@@ -85,10 +86,13 @@ extension VirtualFileSystem {
       leavePipe(index, file)
       tables.processes[index].waiting = .nothing
       let done = tables.processes[index].done
-      respond(tables.processes[index].requester, done > 0 ? Message(reply: VFS.Count(count: done)) : Message(error: .interrupted))
+      respond(tables.processes[index].requester, done > 0 ? Message(reply: VFS.Count(count: done)) : Message(error: told(.interrupted, index)))
     case .device: cancelRequest(workerCount + index)
     }
   }
+
+  /// What the process hears of an error: its library asks again after a handler with SA_RESTART.
+  func told(_ error: Errno, _ index: Int) -> Errno { error == .interrupted && tables.processes[index].restarts ? .restarted : error }
 
   // MARK: Descriptors
 

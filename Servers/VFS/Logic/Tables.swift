@@ -66,6 +66,8 @@ struct ProcessRecord: BitwiseCopyable {
   var request = Message()
   var requester = Requester(Delivery(message: Message(), flags: Delivery.Flags(raw: 0)))
   var done: UInt64 = 0
+  /// Whether the signal that interrupts its request has a handler with SA_RESTART.
+  var restarts = false
   /// The next in the queue that `waiting` tells of, -1 at its end.
   var next = -1
   var descriptors = InlineArray<64, DescriptorSlot>(repeating: DescriptorSlot())

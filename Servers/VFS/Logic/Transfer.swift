@@ -196,7 +196,7 @@ extension VirtualFileSystem {
     }
     if grant != 0 { revoke(grant) }
     tables.processes[index].waiting = .nothing
-    var answer = reply.type == 0 ? Message(type: 0) : Message(error: Self.sane(Errno(rawValue: -reply.type)))
+    var answer = reply.type == 0 ? Message(type: 0) : Message(error: told(Self.sane(Errno(rawValue: -reply.type)), index))
     // Count and Control.Reply are both one word.
     if reply.type == 0 { answer.payload.0 = reply.payload.0 }
     respond(tables.processes[index].requester, answer)

@@ -127,7 +127,7 @@ public final class VirtualFileSystem<T: Transport>: Server {
       case .execLoad: return load(delivery)
       case .processForked: return forked(message.body())
       case .processExited: return exited((message.body() as VFS.ProcessExited).process)
-      case .cancel: return cancel((message.body() as VFS.Cancel).process)
+      case .cancel: return cancel(message.body())
       default: break
       }
     } else if source == .rs, message.type == VFS.ServiceUp.number {

@@ -8,7 +8,11 @@ public typealias Attributes = VFS.Attributes
 
 /// open(2).
 public func open(_ path: [UInt8], _ flags: UInt32 = OpenFlags.readOnly, mode: UInt32 = 0o666) throws(Errno) -> Int {
-  Int(try request(path: path) { VFS.Open(path: $0, length: $1, flags: flags, mode: mode) }.descriptor)
+  while true {
+    do throws(Errno) { return Int(try request(path: path) { VFS.Open(path: $0, length: $1, flags: flags, mode: mode) }.descriptor) } catch {
+      if error != .restarted { throw error }
+    }
+  }
 }
 
 /// close(2).
@@ -20,7 +24,7 @@ public func close(_ descriptor: Int) throws(Errno) {
 public func read(_ descriptor: Int, into buffer: UnsafeMutableRawBufferPointer) throws(Errno) -> Int {
   let call = VFS.Read(descriptor: Int64(descriptor), address: address(of: UnsafeRawBufferPointer(buffer)), length: UInt64(buffer.count))
   // A count beyond the buffer would be the server's mistake; believing it would be ours.
-  return min(Int(clamping: try request(call, of: .vfs).count), buffer.count)
+  return min(Int(clamping: try lastingRequest(call, of: .vfs).count), buffer.count)
 }
 
 /// read(2) as an array; empty at the end.
@@ -37,7 +41,7 @@ public func read(_ descriptor: Int, atMost count: Int) throws(Errno) -> [UInt8] 
 /// write(2): may take less than all.
 public func write(_ descriptor: Int, _ bytes: UnsafeRawBufferPointer) throws(Errno) -> Int {
   let call = VFS.Write(descriptor: Int64(descriptor), address: address(of: bytes), length: UInt64(bytes.count))
-  return min(Int(clamping: try request(call, of: .vfs).count), bytes.count)
+  return min(Int(clamping: try lastingRequest(call, of: .vfs).count), bytes.count)
 }
 
 /// write(2) until all is written; goes on after a signal.

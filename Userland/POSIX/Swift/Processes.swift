@@ -76,14 +76,8 @@ public enum WaitOptions {
 
 /// waitpid(2): process id 0 with `noHang` and nothing to tell. After a handler with SA_RESTART it waits on.
 public func wait(for id: Int = -1, _ options: UInt32 = 0) throws(Errno) -> (id: Int, status: WaitStatus) {
-  while true {
-    do throws(Errno) {
-      let reply = try request(PM.WaitPID(id: Int32(truncatingIfNeeded: id), options: options), of: .pm)
-      return (Int(reply.id), WaitStatus(raw: reply.status))
-    } catch {
-      if error != .restarted { throw error }
-    }
-  }
+  let reply = try lastingRequest(PM.WaitPID(id: Int32(truncatingIfNeeded: id), options: options), of: .pm)
+  return (Int(reply.id), WaitStatus(raw: reply.status))
 }
 
 /// Waits for one child to end, whatever signals come.

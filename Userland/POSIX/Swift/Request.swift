@@ -43,6 +43,16 @@ public func request<C: Call>(_ call: C, of server: Endpoint) throws(Errno) -> C.
   return try ipc.call(server, call)
 }
 
+/// A call that can last, asked again after a handler with SA_RESTART.
+@inline(__always)
+func lastingRequest<C: Call>(_ call: C, of server: Endpoint) throws(Errno) -> C.Reply {
+  while true {
+    do throws(Errno) { return try request(call, of: server) } catch {
+      if error != .restarted { throw error }
+    }
+  }
+}
+
 /// A kernel call: the kernel answers programs few of them.
 @inline(__always)
 public func kernelRequest<C: Call>(_ call: C) throws(Errno) -> C.Reply {

@@ -39,7 +39,7 @@ func control<Argument: BitwiseCopyable>(_ descriptor: Int, _ request: UInt64, _ 
 /// ioctl(2) with a number as its argument.
 @discardableResult
 public func deviceControl(_ descriptor: Int, _ request: UInt64, _ argument: UInt64) throws(Errno) -> Int {
-  Int(try POSIX.request(VFS.Control(descriptor: Int64(descriptor), request: request, argument: argument), of: .vfs).result)
+  Int(try lastingRequest(VFS.Control(descriptor: Int64(descriptor), request: request, argument: argument), of: .vfs).result)
 }
 
 /// tcgetattr(3).
