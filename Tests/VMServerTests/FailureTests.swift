@@ -103,9 +103,36 @@ import Testing
   }
 
   @Test("V56 M-A7 fork") func fork() throws {
-    let count = try failEach { $0.system.error(VM.Fork(parent: $0.process), from: .pm) }
-    #expect(count >= 2)
-    try failEach({ try fillRegions($0) }) { $0.system.error(VM.Fork(parent: $0.process), from: .pm) }
+    #expect(try failEach { $0.system.error(VM.Fork(parent: $0.process), from: .pm) } == 1)  // the top table
+    #expect(try failEach({ try fillRegions($0) }) { $0.system.error(VM.Fork(parent: $0.process), from: .pm) } == 2)
+  }
+
+  @Test("V94 M-A7 what changes shared tables copies them first, or changes nothing", arguments: 0..<8)
+  func sharedTables(_ kind: Int) throws {
+    func prepare(_ world: World) throws {
+      try world.system.call(VM.Brk(address: 0x50_4000), from: world.process)
+      world.system.write(world.process, 0x50_1000, 1)
+      world.system.write(world.process, 0x50_3000, 1)
+      _ = try world.system.fork(world.process)
+      try fillRegions(world)
+    }
+    func page(_ world: World, _ index: UInt64) -> UInt64 { world.mapping + index << 12 }
+    /// A touch that fails is a signal, or an error for the kernel's own.
+    func touched(_ world: World, _ done: Bool) -> Errno? { done ? nil : .noMemory }
+    let count = try failEach({ try prepare($0) }) { world in
+      let (system, process) = (world.system, world.process)
+      switch kind {
+      case 0: return touched(world, system.kernelWrite(process, page(world, 4), 5))
+      case 1: return touched(world, system.read(process, AddressSpace.stackTop - 1 << 20) == 0)
+      case 2: return system.error(VM.MUnmap(address: page(world, 3), length: 0x2000), from: process)
+      case 3: return system.error(VM.MUnmap(address: page(world, 0), length: 0x9000), from: process)
+      case 4: return system.error(VM.MProtect(address: page(world, 2), length: 0x3000, protection: 1), from: process)
+      case 5: return system.error(VM.MMap(address: page(world, 3), length: 4096, protection: 3, flags: 0x32), from: process)
+      case 6: return (try? system.call(VM.Brk(address: 0x50_2000), from: process).address) == 0x50_2000 ? nil : .noMemory
+      default: return touched(world, system.kernelWrite(process, 0x3000_0000_0000, 5))
+      }
+    }
+    #expect(count == [1, 1, 2, 1, 2, 2, 1, 1][kind])
   }
 
   @Test("V56 exec, step by step") func exec() throws {

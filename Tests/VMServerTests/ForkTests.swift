@@ -137,18 +137,6 @@ import Testing
     system.expectSound()
   }
 
-  @Test("X10 eight generations, one write each, exits in any order") func chain() throws {
-    var (processes, address) = try { let (p, a) = try parent(600); return ([p], a) }()
-    for _ in 0..<8 { processes.append(try system.fork(processes.last!)) }
-    for (index, process) in processes.enumerated() { system.write(process, address + 0x1000, UInt8(100 + index)) }
-    for (index, process) in processes.enumerated() { #expect(system.read(process, address + 0x1000) == UInt8(100 + index)) }
-    system.expectSound()
-    var random = Random(state: 3)
-    while !processes.isEmpty { system.exit(processes.remove(at: random.below(processes.count))) }
-    system.expectSound()
-    #expect(system.information.user == 0)
-  }
-
   @Test("M-B3 regions that were cut are copied with their offsets") func offsets() throws {
     let (process, address) = try parent(6)
     try system.unmap(process, address, pages: 2)

@@ -44,15 +44,14 @@ extension VirtualMemory {
       : writing ? VM.Protection.write : VM.Protection.read
     guard region.pointee.allows(wanted) else { throw .badAddress }
     let page = Page.down(address)
-    guard let slot = leaf(space, page) else {
-      try fill(space, region, page, writing: writing)
-      return
-    }
-    let entry = PageEntry(raw: slot.pointee)
+    let place = place(of: page, in: space)
+    let entry = PageEntry(raw: place.slot?.pointee ?? 0)
     if entry.raw == 0 {
       try fill(space, region, page, writing: writing)
-    } else if writing, !entry.isWritable {
-      try makeWritable(space, region, page, slot)
+      // A table that others show too was replaced by a copy.
+      if !place.isOwn { flush(space, PageRange(start: page, end: page &+ Page.size), &ipc) }
+    } else if writing, !(entry.isWritable && place.isOwn) {
+      try makeWritable(space, region, page, place)
       flush(space, PageRange(start: page, end: page &+ Page.size), &ipc)
     }
     // Else somebody has been here before: the thread looks again and finds it (V66, M-A5).
@@ -75,15 +74,19 @@ extension VirtualMemory {
   }
 
   /// A write to a page that is there but not writable: the last owner of a frame writes in place (V59), others get
-  /// a copy of their own (V57). The caller flushes.
-  mutating func makeWritable(_ space: Space.Pointer, _ region: Region.Pointer, _ page: UInt64, _ slot: UnsafeMutablePointer<UInt64>) throws(Errno) {
-    let old = Frame(address: PageEntry(raw: slot.pointee).frame)
+  /// a copy of their own (V57), and before that of the tables on the way (V94). The caller flushes.
+  mutating func makeWritable(_ space: Space.Pointer, _ region: Region.Pointer, _ page: UInt64, _ place: LeafPlace) throws(Errno) {
+    guard let seen = place.slot else { return }
+    let old = Frame(address: PageEntry(raw: seen.pointee).frame)
     let flags = LeafEntry.flags(region) | (LeafEntry.isWritable(region) ? PageEntry.writable : 0)
-    if region.pointee.type.writesInPlace || isSoleOwner(of: old) {
+    let tables = place.isOwn ? 0 : missingTables(space, page)
+    let stays = region.pointee.type.writesInPlace || tables == 0 && isSoleOwner(of: old)
+    try frames.reserve(stays ? tables : tables &+ 1, space.pointee.claim)
+    let slot = place.isOwn ? seen : makeLeaf(space, page)
+    if stays {
       slot.pointee = PageEntry(frame: old.address, flags: flags).raw
       return
     }
-    try frames.reserve(1, space.pointee.claim)
     let new = copy(of: old)
     slot.pointee = PageEntry(frame: new.address, flags: flags).raw
     frames.retain(new)
@@ -91,7 +94,7 @@ extension VirtualMemory {
     space.pointee.copyFaults &+= 1
   }
 
-  /// Whether a frame is VM's and nobody else maps or holds it.
+  /// Whether a frame is VM's and no other table or object has it. Of a frame in a table that is the space's own.
   mutating func isSoleOwner(of frame: Frame) -> Bool {
     guard let record = frames.record(frame) else { return false }
     return record.pointee.count == 1

@@ -11,7 +11,7 @@ extension TestSystem {
   func audit() -> [String] {
     var problems: [String] = []
     var references: [UInt64: UInt32] = [:]
-    var tableFrames: Set<UInt64> = []
+    var tables: [UInt64: UInt32] = [:]
     var objects: [MemoryObject.Pointer: UInt32] = [:]
     var regionCount: UInt64 = 0
     var spaceCount: UInt64 = 0
@@ -19,7 +19,7 @@ extension TestSystem {
       guard let space = vm.spaces[index: index] else { continue }
       spaceCount += 1
       regionCount += auditTree(space, &problems, &objects)
-      auditTables(space, &problems, &references, &tableFrames)
+      auditTables(space, &problems, &references, &tables)
       var link = space.pointee.contiguous
       while let object = link {
         objects[object, default: 0] += 1
@@ -34,7 +34,7 @@ extension TestSystem {
     if spaceCount != vm.spaces.count { problems.append("\(spaceCount) spaces, counted \(vm.spaces.count)") }
     if regionCount != vm.regions.slab.used { problems.append("\(regionCount) regions, records \(vm.regions.slab.used)") }
     if UInt64(objects.count) != vm.objects.slab.used { problems.append("\(objects.count) objects, records \(vm.objects.slab.used)") }
-    auditFrames(&problems, references, tableFrames)
+    auditFrames(&problems, references, tables)
     auditTranslations(&problems)
     return problems
   }
@@ -92,13 +92,11 @@ extension TestSystem {
     return count
   }
 
+  /// Each table counts once, however many spaces show it: its entries are references, and what leads to it is.
   private func auditTables(
-    _ space: Space.Pointer, _ problems: inout [String], _ references: inout [UInt64: UInt32], _ tableFrames: inout Set<UInt64>
+    _ space: Space.Pointer, _ problems: inout [String], _ references: inout [UInt64: UInt32], _ tables: inout [UInt64: UInt32]
   ) {
-    var tables: UInt64 = 0
-    func visit(_ frame: Frame, _ level: UInt64, _ base: UInt64) {
-      tables += 1
-      tableFrames.insert(frame.number)
+    func visit(_ frame: Frame, _ level: UInt64, _ base: UInt64, isNew: Bool) {
       var entries: UInt16 = 0
       for index in 0..<(level == 4 ? 256 : 512) {
         let entry = PageEntry(raw: vm.frames.words(frame)[index])
@@ -106,18 +104,23 @@ extension TestSystem {
         entries += 1
         if vm.frames.owned(frame).pointee.lines & (1 << UInt64(index / 8)) == 0 { problems.append("a table forgot an entry") }
         let address = base + UInt64(index) << (3 + 9 * level)
+        let number = entry.frame >> 12
         if level > 1 {
-          visit(Frame(address: entry.frame), level - 1, address)
+          let isFirst = tables[number] == nil
+          if isNew { tables[number, default: 0] += 1 }
+          if entry.isWritable, vm.frames.owned(Frame(number: number)).pointee.count != 1 { problems.append("a shared table can be written through") }
+          if entry.raw & ~(PageEntry.frameMask | PageEntry.writable) != PageEntry.present | PageEntry.user { problems.append("a directory entry with wrong rights") }
+          visit(Frame(address: entry.frame), level - 1, address, isNew: isNew && isFirst)
         } else {
           auditLeaf(space, address, entry, &problems)
-          references[entry.frame >> 12, default: 0] += 1
+          if isNew { references[number, default: 0] += 1 }
         }
       }
       if vm.frames.owned(frame).pointee.entries != entries { problems.append("a table at level \(level) miscounts its entries") }
       if entries == 0, level < 4 { problems.append("an empty table was kept") }
     }
-    visit(space.pointee.root, 4, 0)
-    if tables != space.pointee.tables { problems.append("space has \(tables) tables, counted \(space.pointee.tables)") }
+    tables[space.pointee.root.number] = 0
+    visit(space.pointee.root, 4, 0, isNew: true)
   }
 
   private func auditLeaf(_ space: Space.Pointer, _ address: UInt64, _ entry: PageEntry, _ problems: inout [String]) {
@@ -134,7 +137,7 @@ extension TestSystem {
     }
   }
 
-  private func auditFrames(_ problems: inout [String], _ references: [UInt64: UInt32], _ tableFrames: Set<UInt64>) {
+  private func auditFrames(_ problems: inout [String], _ references: [UInt64: UInt32], _ tableCounts: [UInt64: UInt32]) {
     var totals: [FrameKind: UInt64] = [:]
     var tables = 0
     for index in 0..<vm.frames.sectionCount {
@@ -146,7 +149,9 @@ extension TestSystem {
         totals[record.kind, default: 0] += 1
         if record.kind == .table {
           tables += 1
-          if !tableFrames.contains(number) { problems.append("a table frame that no space has") }
+          if tableCounts[number] != record.count {
+            problems.append("table count \(record.count), directory entries \(tableCounts[number].map { "\($0)" } ?? "none, in no space")")
+          }
         } else if record.kind == .user {
           if record.count != references[number, default: 0] { problems.append("frame count \(record.count), references \(references[number, default: 0])") }
           if record.count == 0 { problems.append("a user frame without users") }
@@ -181,6 +186,11 @@ extension TestSystem {
         let now = kernel.walk(thread.root, page)
         let keeps = cached & PageEntry.writable & ~now == 0 && PageEntry(raw: now).isPresent && PageEntry(raw: now).frame == PageEntry(raw: cached).frame
         if !keeps { problems.append("a stale translation of \(String(page, radix: 16))") }
+      }
+      for (block, cached) in kernel.directories[thread.root] ?? [:] {
+        let now = kernel.directory(thread.root, block << 21)
+        let keeps = cached & PageEntry.writable & ~now == 0 && PageEntry(raw: now).frame == PageEntry(raw: cached).frame
+        if !keeps { problems.append("a stale directory entry of \(String(block << 21, radix: 16))") }
       }
     }
   }

@@ -28,8 +28,11 @@ final class FakeKernel {
   /// Of each `ThreadRestart`, whether the old life ended by its own fault.
   var restarts: [UInt64] = []
   var processLimit = 4000
-  /// Cached translations: root, page, entry.
+  /// Cached translations: root, page, entry with the rights of all levels.
   var translations: [UInt64: [UInt64: UInt64]] = [:]
+  /// Cached directory entries: root, 2 MiB, entry that leads to the leaf table with the rights of all levels. A page fault
+  /// drops those of its address, any flush all of the root (SDM vol. 3, 4.10.4.1).
+  var directories: [UInt64: [UInt64: UInt64]] = [:]
 
   init(window: UnsafeMutableRawPointer) { self.window = window }
 
@@ -37,15 +40,24 @@ final class FakeKernel {
     (window + Int(physical)).assumingMemoryBound(to: UInt64.self)
   }
 
-  /// The leaf entry by the tables, without faults.
-  func walk(_ root: UInt64, _ address: UInt64) -> UInt64 {
-    var table = root
+  /// The leaf entry by the tables, without faults, with the rights that all levels allow.
+  func walk(_ root: UInt64, _ address: UInt64) -> UInt64 { leaf(directory(root, address), address) }
+
+  /// The entry that leads to the leaf table, with the rights of all levels; 0 if there is none.
+  func directory(_ root: UInt64, _ address: UInt64) -> UInt64 {
+    var entry = root | PageEntry.present | PageEntry.user | PageEntry.writable
     for level: UInt64 in [4, 3, 2] {
-      let entry = words(table)[Page.index(address, level: level)]
-      if entry & PageEntry.present == 0 { return 0 }
-      table = entry & PageEntry.frameMask
+      let next = words(entry & PageEntry.frameMask)[Page.index(address, level: level)]
+      if next & PageEntry.present == 0 { return 0 }
+      entry = next & (entry | ~(PageEntry.user | PageEntry.writable))
     }
-    return words(table)[Page.index(address, level: 1)]
+    return entry
+  }
+
+  private func leaf(_ directory: UInt64, _ address: UInt64) -> UInt64 {
+    if directory == 0 { return 0 }
+    let entry = words(directory & PageEntry.frameMask)[Page.index(address, level: 1)]
+    return entry & (directory | ~(PageEntry.user | PageEntry.writable))
   }
 
   /// As the MMU does it: the TLB first, then the tables. Nil is a page fault.
@@ -60,8 +72,13 @@ final class FakeKernel {
       if fits(cached) { return cached & PageEntry.frameMask | address & 4095 }
       translations[root]?[page] = nil
     }
-    let entry = walk(root, page)
-    guard fits(entry) else { return nil }
+    let directory = directories[root]?[page >> 21] ?? directory(root, page)
+    if directory != 0 { directories[root, default: [:]][page >> 21] = directory }
+    let entry = leaf(directory, page)
+    guard fits(entry) else {
+      directories[root]?[page >> 21] = nil
+      return nil
+    }
     translations[root, default: [:]][page] = entry
     return entry & PageEntry.frameMask | address & 4095
   }
@@ -81,6 +98,7 @@ final class FakeKernel {
     case .spaceFlush:
       let call = message.body(Kernel.SpaceFlush.self)
       let end = call.address &+ call.count << 12
+      directories[call.root] = nil
       translations[call.root] = translations[call.root]?.filter { $0.key < call.address || $0.key >= end }
     case .threadCreate:
       let call = message.body(Kernel.ThreadCreate.self)
@@ -99,7 +117,7 @@ final class FakeKernel {
     case .threadDestroy:
       let thread = message.body(Kernel.ThreadDestroy.self).thread
       guard let old = threads[thread.slot], old.endpoint == thread else { throw .deadEndpoint }
-      translations[old.root] = nil
+      forget(old.root)
       threads[thread.slot] = nil
       generations[thread.slot, default: 0] += 1
     case .threadRestart:
@@ -117,14 +135,19 @@ final class FakeKernel {
   private func create(_ slot: Int, _ root: UInt64, _ space: UInt32, _ entry: UInt64, _ stack: UInt64, _ supervisor: Endpoint) -> Endpoint {
     let endpoint = Endpoint(slot: slot, generation: generations[slot, default: 0])
     threads[slot] = Thread(endpoint: endpoint, root: root, space: space, entry: entry, stack: stack, supervisor: supervisor)
-    translations[root] = nil
+    forget(root)
     return endpoint
+  }
+
+  private func forget(_ root: UInt64) {
+    translations[root] = nil
+    directories[root] = nil
   }
 
   private func replace(_ thread: Endpoint, _ root: UInt64, _ space: UInt32, _ entry: UInt64, _ stack: UInt64) throws(Errno) {
     guard var old = threads[thread.slot], old.endpoint == thread else { throw .deadEndpoint }
-    translations[old.root] = nil
-    translations[root] = nil
+    forget(old.root)
+    forget(root)
     old.root = root
     old.space = space
     old.entry = entry

@@ -100,13 +100,16 @@ struct SimulatedMemory: ProcessMemory {
     let root = thread.pointee.root
     var table = root
     var level: UInt64 = 4
+    var isWritable = true
     while true {
       guard world.kernel.pointee.machine.isMemory(table, length: Page.size) else { return nil }
       let entry = PageEntry(raw: (world.ram + Int(table)).load(fromByteOffset: Page.index(address, level: level) * 8, as: UInt64.self))
-      guard entry.isPresent, entry.isUser, !write || entry.isWritable else { return nil }
+      // Every level must allow it, as with the MMU: VM shares tables by directory entries that cannot be written through.
+      isWritable = isWritable && entry.isWritable
+      guard entry.isPresent, entry.isUser, !write || isWritable else { return nil }
       if level == 1 {
         let frame = world.ram + Int(entry.frame)
-        world.translations.fill(slot, address, root, frame, isWritable: entry.isWritable)
+        world.translations.fill(slot, address, root, frame, isWritable: isWritable)
         return frame + Int(address & 4095)
       }
       table = entry.frame

@@ -13,7 +13,7 @@ extension VirtualMemory {
     if end > oldEnd {
       guard grow(space, PageRange(start: oldEnd, end: end)) else { return space.pointee.breakAddress }
     } else if end < oldEnd {
-      shrink(space, PageRange(start: end, end: oldEnd), &ipc)
+      guard shrink(space, PageRange(start: end, end: oldEnd), &ipc) else { return space.pointee.breakAddress }
     }
     space.pointee.breakAddress = address
     return address
@@ -36,8 +36,10 @@ extension VirtualMemory {
     return true
   }
 
-  private mutating func shrink<K: Transport>(_ space: Space.Pointer, _ less: PageRange, _ ipc: inout K) {
-    guard let heap = space.pointee.heap else { return }
+  /// False if a table that others show too cannot be copied.
+  private mutating func shrink<K: Transport>(_ space: Space.Pointer, _ less: PageRange, _ ipc: inout K) -> Bool {
+    guard let heap = space.pointee.heap else { return true }
+    do throws(Errno) { try frames.reserve(cost(ofClearing: less, in: space), space.pointee.claim) } catch { return false }
     if less.start <= heap.pointee.start {
       space.pointee.heap = nil
       space.pointee.regions.remove(heap)
@@ -46,6 +48,7 @@ extension VirtualMemory {
       space.pointee.regions.resize(heap, start: heap.pointee.start, end: less.start)
     }
     if clear(space, less) { flush(space, less, &ipc) }
+    return true
   }
 
   /// The heap of a new image begins at the first page above it.

@@ -20,7 +20,7 @@ extension VirtualMemory {
     var cursor = LeafCursor(region.pointee.range)
     while let slot = next(&cursor, space) {
       resident &+= 1
-      if !isSoleOwner(of: Frame(address: PageEntry(raw: slot.pointee).frame)) { shared &+= 1 }
+      if cursor.isShared || !isSoleOwner(of: Frame(address: PageEntry(raw: slot.pointee).frame)) { shared &+= 1 }
     }
     return VM.RegionInformation.Reply(
       start: region.pointee.start, end: region.pointee.end, protection: UInt32(region.pointee.protection),

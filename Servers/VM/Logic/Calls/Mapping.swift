@@ -35,6 +35,7 @@ extension VirtualMemory {
     }
     try regions.reserve(1 &+ pieces(space, range), &frames, claim)
     if isShared { try objects.reserve(1, &frames, claim) }
+    try reserveClearing(space, range)
 
     // Nothing fails from here on.
     remove(space, range, &ipc)
@@ -82,6 +83,7 @@ extension VirtualMemory {
     let hole = try Self.range(call.address, call.length)
     try checkMapped(space, hole)
     try regions.reserve(pieces(space, hole), &frames, space.pointee.claim)
+    try reserveClearing(space, hole)
     remove(space, hole, &ipc)
   }
 
@@ -102,6 +104,7 @@ extension VirtualMemory {
     }
     guard at >= range.end else { throw .noMemory }
     try regions.reserve(2, &frames, space.pointee.claim)
+    try frames.reserve(sharedTables(space, range), space.pointee.claim)
 
     // Nothing fails from here on.
     var seen = false
@@ -142,8 +145,14 @@ extension VirtualMemory {
     return region.pointee.start < hole.start && region.pointee.end > hole.end ? 1 : 0
   }
 
+  /// Frames for the tables that `remove` copies since a part of them stays.
+  mutating func reserveClearing(_ space: Space.Pointer, _ hole: PageRange) throws(Errno) {
+    guard space.pointee.regions.first(in: hole) != nil else { return }
+    try frames.reserve(cost(ofClearing: hole, in: space), space.pointee.claim)
+  }
+
   /// Empties `hole`, whatever lies there: heads, tails, middles, several regions, nothing (M-B1, S7, S8). `pieces`
-  /// are reserved. Cannot fail.
+  /// and `reserveClearing` are reserved. Cannot fail.
   mutating func remove<K: Transport>(_ space: Space.Pointer, _ hole: PageRange, _ ipc: inout K) {
     var link = space.pointee.regions.first(in: hole)
     guard link != nil else { return }

@@ -13,7 +13,8 @@ struct FrameRecord: BitwiseCopyable {
   /// Neighbours in the list of free frames; frame numbers. Frame 0 is a real frame, so "none" is not 0 (V8, M-C1).
   var next: UInt32 = FrameRecord.none
   var previous: UInt32 = FrameRecord.none
-  /// Leaf entries that point here, plus one for an object that holds the frame (V67, V68).
+  /// Leaf entries in distinct tables that point here, plus one for an object that holds the frame (V67, V68). Of a page
+  /// table: the directory entries that do; a root has none.
   var count: UInt32 = 0
   var kind: FrameKind = .free
   /// 1: all who map it see each other's writes. 0: whoever writes while `count` > 1 gets a copy.

@@ -18,8 +18,6 @@ struct Space: BitwiseCopyable {
   var hasPendingSignal: UInt8 = 0
   var pending = PendingSignal()
   var root: Frame
-  /// Page-table frames, root included.
-  var tables: UInt64 = 1
   var regions = RegionTree()
   /// The heap begins where the image ends; `heap` is there while it is not empty.
   var heapStart: UInt64 = 0

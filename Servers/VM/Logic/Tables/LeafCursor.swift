@@ -9,6 +9,8 @@ struct LeafCursor {
   /// The leaf table that `address` is in, once found.
   fileprivate var table: Frame?
   fileprivate var isFirst = true
+  /// Whether other spaces show that table too: whoever changes the entry needs a table of the space's own first.
+  fileprivate(set) var isShared = false
 
   init(_ range: PageRange) {
     address = range.start
@@ -43,6 +45,7 @@ extension VirtualMemory {
   private mutating func leafTable(_ cursor: inout LeafCursor, _ space: Space.Pointer) -> Frame? {
     var table = space.pointee.root
     var level: UInt64 = 4
+    cursor.isShared = false
     while level > 1 {
       let shift = 3 &+ 9 &* level
       let index = Page.index(cursor.address, level: level)
@@ -55,11 +58,13 @@ extension VirtualMemory {
           guard level < 4, cursor.address < cursor.end else { return nil }
           table = space.pointee.root
           level = 4
+          cursor.isShared = false
           continue
         }
         guard cursor.address < cursor.end else { return nil }
       }
       table = Frame(address: PageEntry(raw: frames.words(table)[used]).frame)
+      if isShared(table) { cursor.isShared = true }
       level &-= 1
     }
     return table

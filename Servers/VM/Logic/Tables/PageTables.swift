@@ -4,7 +4,8 @@ import Protocols
 
 // Page tables in the MMU's own format (Intel SDM vol. 3, 4.5), edited through the window. A table counts its
 // entries in use in its frame's record, so that the last one to go takes the table with it. Only user addresses
-// come here: the upper half of a root is the kernel's (V46, V47).
+// come here: the upper half of a root is the kernel's (V46, V47). Spaces may show the same table (SharedTables.swift);
+// whoever changes an entry makes sure first that the table is the space's own: `makeLeaf`, `clear` and `protect` do.
 
 enum LeafEntry {
   /// A page of a region without any access: the frame is kept, the MMU does not see it. A bit that the MMU ignores.
@@ -28,33 +29,48 @@ enum LeafEntry {
 }
 
 extension VirtualMemory {
-  /// The leaf entry for `address`, nil if a table on the way is missing.
+  /// The leaf entry for `address`, to look at; nil if a table on the way is missing.
   @inline(__always) func leaf(_ space: Space.Pointer, _ address: UInt64) -> UnsafeMutablePointer<UInt64>? {
+    place(of: address, in: space).slot
+  }
+
+  /// A leaf entry as the MMU comes to it.
+  struct LeafPlace {
+    /// Nil if a table on the way is missing.
+    var slot: UnsafeMutablePointer<UInt64>?
+    /// The directory entries on the way allow writing: then all these tables are the space's own.
+    var isOwn: Bool
+  }
+
+  @inline(__always) func place(of address: UInt64, in space: Space.Pointer) -> LeafPlace {
     var table = frames.words(space.pointee.root)
+    var rights = PageEntry.writable
     var level: UInt64 = 4
     while level > 1 {
       let entry = PageEntry(raw: table[Page.index(address, level: level)])
-      guard entry.raw != 0 else { return nil }
+      guard entry.raw != 0 else { return LeafPlace(slot: nil, isOwn: rights != 0) }
+      rights &= entry.raw
       table = frames.words(Frame(address: entry.frame))
       level &-= 1
     }
-    return table + Page.index(address, level: 1)
+    return LeafPlace(slot: table + Page.index(address, level: 1), isOwn: rights != 0)
   }
 
-  /// How many tables `makeLeaf` will need.
-  func missingTables(_ space: Space.Pointer, _ address: UInt64) -> UInt64 {
+  /// How many frames `makeLeaf` will take: for tables that are missing, and for copies of those that others show too.
+  mutating func missingTables(_ space: Space.Pointer, _ address: UInt64) -> UInt64 {
     var table = frames.words(space.pointee.root)
     var level: UInt64 = 4
     while level > 1 {
       let entry = PageEntry(raw: table[Page.index(address, level: level)])
-      guard entry.raw != 0 else { return level &- 1 }
+      // What a shared table leads to is shared as well.
+      guard entry.raw != 0, entry.isWritable || !isShared(Frame(address: entry.frame)) else { return level &- 1 }
       table = frames.words(Frame(address: entry.frame))
       level &-= 1
     }
     return 0
   }
 
-  /// The leaf entry for `address`; missing tables are made of reserved frames.
+  /// The leaf entry for `address`, to be changed: missing tables are made, shared ones copied, of reserved frames.
   mutating func makeLeaf(_ space: Space.Pointer, _ address: UInt64) -> UnsafeMutablePointer<UInt64> {
     var frame = space.pointee.root
     var level: UInt64 = 4
@@ -62,11 +78,13 @@ extension VirtualMemory {
       let slot = frames.words(frame) + Page.index(address, level: level)
       if slot.pointee == 0 {
         let table = frames.takeZeroed(.table)
-        space.pointee.tables &+= 1
+        frames.owned(table).pointee.count = 1
         use(frame, slot)
-        slot.pointee = PageEntry(frame: table.address, flags: PageEntry.present | PageEntry.writable | PageEntry.user).raw
+        slot.pointee = PageEntry(frame: table.address, flags: DirectoryEntry.own).raw
+        frame = table
+      } else {
+        frame = own(slot)
       }
-      frame = Frame(address: PageEntry(raw: slot.pointee).frame)
       level &-= 1
     }
     return frames.words(frame) + Page.index(address, level: 1)
@@ -113,12 +131,12 @@ extension VirtualMemory {
   }
 
   /// Takes all pages in `range` out, and tables that become empty. Returns whether the MMU could have seen any, so
-  /// that the range must be flushed before `settle`. Cannot fail.
+  /// that the range must be flushed before `settle`. Cannot fail: what `cost(ofClearing:)` says is reserved.
   mutating func clear(_ space: Space.Pointer, _ range: PageRange) -> Bool {
-    clear(space, space.pointee.root, level: 4, range)
+    clear(space.pointee.root, level: 4, PageRange(start: range.start, end: DirectoryEntry.end(range)))
   }
 
-  private mutating func clear(_ space: Space.Pointer, _ table: Frame, level: UInt64, _ range: PageRange) -> Bool {
+  private mutating func clear(_ table: Frame, level: UInt64, _ range: PageRange) -> Bool {
     let entries = frames.words(table)
     let shift = 3 &+ 9 &* level
     var seen = false
@@ -138,12 +156,22 @@ extension VirtualMemory {
       } else {
         let from = base &+ UInt64(index) &<< shift
         let part = PageRange(start: max(from, range.start), end: min(from &+ 1 &<< shift, range.end))
-        if clear(space, frame, level: level &- 1, part) { seen = true }
-        if frames.owned(frame).pointee.entries == 0 {
+        var isGone = false
+        if entry.isWritable || !isShared(frame) || part.end &- part.start < 1 &<< shift && hasPages(frame, level: level &- 1, part) {
+          if !entry.isWritable { seen = true }
+          let own = own(entries + index)
+          if clear(own, level: level &- 1, part) { seen = true }
+          isGone = frames.owned(own).pointee.entries == 0
+          if isGone { frames.retire(own) }
+        } else if part.end &- part.start == 1 &<< shift {
+          // Others show the table: only our share goes, whatever is in it (V94).
+          frames.owned(frame).pointee.count &-= 1
+          isGone = true
+          seen = true
+        }
+        if isGone {
           entries[index] = 0
           gone &+= 1
-          space.pointee.tables &-= 1
-          frames.retire(frame)
         }
       }
       index = nextUsed(table, index &+ 1)
@@ -157,12 +185,12 @@ extension VirtualMemory {
   }
 
   /// Gives the pages in `range` the access that `region` now allows. Returns whether a translation that the MMU may
-  /// hold allows more than the table does now.
+  /// hold allows more than the table does now. What `sharedTables` says is reserved.
   mutating func protect(_ space: Space.Pointer, _ range: PageRange, _ region: Region.Pointer) -> Bool {
     let flags = LeafEntry.flags(region)
     let mayWrite = LeafEntry.isWritable(region)
     let inPlace = region.pointee.type.writesInPlace
-    var seen = false
+    var seen = own(space, range)
     var cursor = LeafCursor(range)
     while let slot = next(&cursor, space) {
       let old = PageEntry(raw: slot.pointee)
