@@ -7,7 +7,8 @@ import Runtime
 private let figures: [(name: StaticString, run: @Sendable () -> Void)] = [
   ("calibration", calibration), ("null-call", nullCall), ("ipc-roundtrip", ipcRoundTrip), ("demand-zero", demandZero),
   ("cow-fault", copyOnWrite), ("mmap-munmap", mapUnmap), ("munmap-split", unmapSplit), ("mprotect-split", protectSplit),
-  ("pipe-roundtrip", pipeRoundTrip), ("fork-exit-wait", forkExitWait), ("fork-exec-wait", forkExecWait), ("read-per-KiB", readPerKiB),
+  ("pipe-roundtrip", pipeRoundTrip), ("fork-exit-wait", forkExitWait), ("fork-exec-wait", forkExecWait),
+  ("fork-1MiB", forkSmall), ("fork-256MiB", forkLarge), ("read-per-KiB", readPerKiB),
 ]
 
 /// bench [NAME...]: measures what this system is made of, in ticks of the time-stamp counter.

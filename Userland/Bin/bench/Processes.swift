@@ -20,6 +20,30 @@ func forkExitWait() {
   } catch { failed("fork-exit-wait", error) }
 }
 
+/// fork alone, as the parent sees it, of a program with so much memory in pages that were written one by one.
+private func forkOf(_ name: StaticString, bytes: Int) {
+  do throws(Errno) {
+    let memory = try mapMemory(bytes, Protection.read | Protection.write)
+    for page in 0..<bytes >> 12 { memory.storeBytes(of: UInt8(1), toByteOffset: page << 12, as: UInt8.self) }
+    standardOutput.flush()
+    var samples = Samples(21)
+    let overhead = Samples.overhead
+    for _ in 0..<21 {
+      let start = apus_timestamp()
+      let child = try fork()
+      if child == 0 { terminate(0) }
+      let end = apus_timestamp()
+      _ = waitUntilEnd(of: child)
+      samples.add(start, end, overhead: overhead)
+    }
+    try unmapMemory(memory, bytes)
+    samples.report(name)
+  } catch { failed(name, error) }
+}
+
+func forkSmall() { forkOf("fork-1MiB", bytes: 1 << 20) }
+func forkLarge() { forkOf("fork-256MiB", bytes: 256 << 20) }
+
 /// fork, exec of /bin/true, wait.
 func forkExecWait() {
   do throws(Errno) {

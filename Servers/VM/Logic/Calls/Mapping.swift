@@ -35,7 +35,6 @@ extension VirtualMemory {
     }
     try regions.reserve(1 &+ pieces(space, range), &frames, claim)
     if isShared { try objects.reserve(1, &frames, claim) }
-    try reserveClearing(space, range)
 
     // Nothing fails from here on.
     remove(space, range, &ipc)
@@ -54,7 +53,7 @@ extension VirtualMemory {
   }
 
   /// The range that MAP_FIXED names; 0 is an address like any other, and refused like any below `userStart` (S6).
-  private func fixedRange(_ space: Space.Pointer, _ call: VM.MMap, _ length: UInt64) throws(Errno) -> PageRange {
+  private mutating func fixedRange(_ space: Space.Pointer, _ call: VM.MMap, _ length: UInt64) throws(Errno) -> PageRange {
     guard call.address & (Page.size &- 1) == 0 else { throw .invalidArgument }
     guard call.address >= AddressSpace.userStart else { throw .notPermitted }
     guard let range = PageRange(covering: call.address, length) else { throw .noMemory }
@@ -63,6 +62,7 @@ extension VirtualMemory {
       guard space.pointee.regions.first(in: range) == nil else { throw .fileExists }
     } else {
       try checkMapped(space, range)
+      try reserveClearing(space, range)
     }
     return range
   }
@@ -147,7 +147,6 @@ extension VirtualMemory {
 
   /// Frames for the tables that `remove` copies since a part of them stays.
   mutating func reserveClearing(_ space: Space.Pointer, _ hole: PageRange) throws(Errno) {
-    guard space.pointee.regions.first(in: hole) != nil else { return }
     try frames.reserve(cost(ofClearing: hole, in: space), space.pointee.claim)
   }
 

@@ -63,8 +63,9 @@ extension VirtualMemory {
         }
         guard cursor.address < cursor.end else { return nil }
       }
-      table = Frame(address: PageEntry(raw: frames.words(table)[used]).frame)
-      if isShared(table) { cursor.isShared = true }
+      let entry = PageEntry(raw: frames.words(table)[used])
+      table = Frame(address: entry.frame)
+      if !entry.isWritable, isShared(table) { cursor.isShared = true }
       level &-= 1
     }
     return table

@@ -92,9 +92,15 @@ extension VirtualMemory {
 
   // MARK: Ranges
 
+  /// The usual case in one walk: the range is below one leaf table, and all tables on the way to it are the space's own.
+  @inline(__always) private func isOwn(_ space: Space.Pointer, _ range: PageRange) -> Bool {
+    (range.start ^ (range.end &- 1)) < Page.large && place(of: range.start, in: space).isOwn
+  }
+
   /// Makes all tables in `range` the space's own. Returns whether any was not. `sharedTables` are reserved.
   mutating func own(_ space: Space.Pointer, _ range: PageRange) -> Bool {
-    own(space.pointee.root, level: 4, range)
+    if isOwn(space, range) { return false }
+    return own(space.pointee.root, level: 4, range)
   }
 
   private mutating func own(_ table: Frame, level: UInt64, _ range: PageRange) -> Bool {
@@ -111,7 +117,8 @@ extension VirtualMemory {
 
   /// How many tables in `range` others show too.
   mutating func sharedTables(_ space: Space.Pointer, _ range: PageRange) -> UInt64 {
-    sharedTables(space.pointee.root, level: 4, range, false)
+    if isOwn(space, range) { return 0 }
+    return sharedTables(space.pointee.root, level: 4, range, false)
   }
 
   private mutating func sharedTables(_ table: Frame, level: UInt64, _ range: PageRange, _ above: Bool) -> UInt64 {
@@ -129,7 +136,8 @@ extension VirtualMemory {
   /// How many frames `clear` takes: it copies shared tables of which it empties a part, at most the three on the way to
   /// either end of the range.
   mutating func cost(ofClearing range: PageRange, in space: Space.Pointer) -> UInt64 {
-    costOfClearing(PageRange(start: range.start, end: DirectoryEntry.end(range)), space.pointee.root, level: 4, false)
+    if isOwn(space, range) { return 0 }
+    return costOfClearing(PageRange(start: range.start, end: DirectoryEntry.end(range)), space.pointee.root, level: 4, false)
   }
 
   private mutating func costOfClearing(_ range: PageRange, _ table: Frame, level: UInt64, _ above: Bool) -> UInt64 {
