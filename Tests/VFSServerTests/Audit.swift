@@ -24,11 +24,11 @@ extension World {
       if file.vnode >= 0 { vnodeUsers[file.vnode, default: 0] += 1 }
       if file.pipe >= 0 { pipeEnds[file.pipe, default: 0] += 1 }
     }
-    var mounts = 0
+    var mountGrants = 0
     for index in 0..<tables.mounts.count where tables.mounts[index].isUsed {
       vnodeUsers[tables.mounts[index].root, default: 0] += 1
       if tables.mounts[index].covered >= 0 { vnodeUsers[tables.mounts[index].covered, default: 0] += 1 }
-      if tables.mounts[index].server != .none { mounts += 1 }
+      if tables.mounts[index].server != .none { mountGrants += tables.mounts[index].number != 0 ? 3 : 2 }
     }
     var references: [UInt32: UInt64] = [:]
     for index in 0..<tables.vnodes.count {
@@ -52,7 +52,7 @@ extension World {
       #expect(!vfs.fibers.isBusy(index), sourceLocation: sourceLocation)
     }
     for index in 0..<tables.locks.count { #expect(tables.locks[index] == 0, "lock \(index)", sourceLocation: sourceLocation) }
-    #expect(grants.count == 2 * mounts + deviceGrants, "grants", sourceLocation: sourceLocation)
+    #expect(grants.count == mountGrants + deviceGrants, "grants", sourceLocation: sourceLocation)
     #expect(vfs.outboxCount == 0 && vfs.heldCount == 0 && vfs.firstQueued == -1 && vfs.lastQueued == -1 && vfs.ready == 0, comment, sourceLocation: sourceLocation)
     #expect(vfs.recovering == 0, sourceLocation: sourceLocation)
   }

@@ -253,7 +253,7 @@ struct FakeKernel: Transport {
   }
 }
 
-/// VM's part in exec, and the command line.
+/// VM's part in exec, the page cache, and the command line.
 struct FakeVM {
   var pathClient: Endpoint?
   var log: [String] = []
@@ -263,7 +263,10 @@ struct FakeVM {
   var failingCall = 0
   var calls = 0
 
+  var cache = FakeCache()
+
   mutating func handle(_ message: Message, _ world: World) -> Message {
+    if let number = PageCache.Number(rawValue: message.type) { return cache.handle(number, message, world) }
     if message.type == VM.CommandLine.number {
       let call: VM.CommandLine = message.body()
       var bytes = Array(world.commandLine.utf8.dropFirst(Int(call.offset)).prefix(48))

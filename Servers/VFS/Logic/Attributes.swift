@@ -66,8 +66,7 @@ extension VirtualFileSystem {
   private func truncate(_ worker: Int, _ vnode: Int, _ size: UInt64) throws(Errno) {
     guard tables.vnodes[vnode].isRegular, size <= Bound.fileSize else { throw .invalidArgument }
     try checkWritable(tables.vnodes[vnode].mount)
-    _ = try ask(worker, server(vnode), FS.Truncate(inode: tables.vnodes[vnode].inode, size: size))
-    tables.vnodes[vnode].node.size = size
+    try resize(worker, vnode, size)
   }
 
   func changeMode(_ worker: Int, _ call: VFS.ChangeMode) throws(Errno) {

@@ -23,6 +23,8 @@ enum Bound {
   static var links: Int { 40 }
   /// The most that one message to a file system or block driver moves.
   static var chunk: UInt64 { 64 << 10 }
+  /// What is fetched where a file is not read in order.
+  static var firstRead: UInt64 { 16 << 10 }
   /// Linux's limit for read and write.
   static var transfer: UInt64 { 0x7FFF_F000 }
   static var fileSize: UInt64 { UInt64(Int64.max) }

@@ -6,7 +6,9 @@ import ServerKit
 extension VirtualFileSystem {
   /// The first job: finds a root, and mounts /proc and /dev on it. Requests wait until it is done.
   func startUp(_ worker: Int) {
-    if !CommandLine(&ipc).has("root=ram") {
+    let words = CommandLine(&ipc)
+    isCaching = !words.has("cache=off")
+    if !words.has("root=ram") {
       do throws(Errno) { rootMount = try attach(worker, .rootfs, driver: .disk, minor: 0, flags: 0, on: -1) } catch {
         var line = Text("VFS: no root file system on the disk (")
         line.append(signed: Int64(error.rawValue))
@@ -76,6 +78,11 @@ extension VirtualFileSystem {
         revoke(record.names)
         throw error
       }
+      do throws(Errno) { try cache(&record) } catch {
+        revoke(record.names)
+        revoke(record.scratch)
+        throw error
+      }
       tables.mounts[mount] = record
       do throws(Errno) {
         let node = try ask(worker, server, FS.Mount(driver: driver, minor: minor, flags: flags))
@@ -86,8 +93,7 @@ extension VirtualFileSystem {
         }
         tables.mounts[mount].root = root
       } catch {
-        revoke(record.names)
-        revoke(record.scratch)
+        revokeAll(record)
         tables.mounts[mount] = Mount()
         throw error
       }
@@ -163,10 +169,16 @@ extension VirtualFileSystem {
     // The file system has forgotten the root; so its references need not be given back.
     tables.vnodes[record.root].references = 0
     releaseVnode(record.root)
-    revoke(record.names)
-    revoke(record.scratch)
+    revokeAll(record)
+    forgetPages(mount, 0)
     tables.mounts[mount] = Mount()
     releaseVnode(covered)
+  }
+
+  private func revokeAll(_ record: Mount) {
+    revoke(record.names)
+    revoke(record.scratch)
+    if record.number != 0 { revoke(record.bufferGrant) }
   }
 
   /// Whether somebody but the mount itself uses a node of it.

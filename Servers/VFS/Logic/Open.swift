@@ -74,7 +74,9 @@ extension VirtualFileSystem {
         directory: tables.vnodes[place.parent].inode, grant: tables.mounts[mount].names, offset: pathOffset(worker, place.name),
         length: UInt32(place.nameLength), mode: call.mode & 0o7777)
       do throws(Errno) {
-        return try adopt(mount, ask(worker, tables.mounts[mount].server, make))
+        let node = try ask(worker, tables.mounts[mount].server, make)
+        forgetPages(mount, node.inode)
+        return try adopt(mount, node)
       } catch {
         // The walk has used up the path; only the first one began with what the client gave.
         guard error == .fileExists, !isExclusive else { throw error }
@@ -101,8 +103,7 @@ extension VirtualFileSystem {
     } else if node.isRegular {
       if isWriting { try checkWritable(node.mount) }
       if flags & Flags.truncate != 0, isWriting, node.node.size > 0 {
-        _ = try ask(worker, server(vnode), FS.Truncate(inode: node.inode, size: 0))
-        tables.vnodes[vnode].node.size = 0
+        try resize(worker, vnode, 0)
       }
     } else if isDevice(vnode) {
       try openDevice(worker, vnode, flags: flags)

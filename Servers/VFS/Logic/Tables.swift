@@ -102,6 +102,8 @@ struct Vnode: BitwiseCopyable {
   /// The mount whose root lies on this directory, -1 for none.
   var covering = -1
   var next = -1
+  /// Where the last fetched page of a file ended: who goes on there reads in order.
+  var readUpTo: UInt64 = 0
 
   var type: UInt32 { node.mode & VFS.Mode.typeMask }
   var isDirectory: Bool { type == VFS.Mode.directory }
@@ -124,6 +126,10 @@ struct Mount: BitwiseCopyable {
   /// Our grants to the server: path buffers (read), scratch buffers (write).
   var names: UInt64 = 0
   var scratch: UInt64 = 0
+  /// For VM's page cache, 0 if files of this mount are not cached; and the buffer for it with the server's grant.
+  var number: UInt32 = 0
+  var buffer = 0
+  var bufferGrant: UInt64 = 0
   /// Where it lies, for people: see `VFS.MountInformation`.
   var path: (UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0)
 }
@@ -241,8 +247,11 @@ struct Tables {
 
 /// Locks besides those of open files: buffers of which there is one, and the mount table.
 enum Lock {
-  static var count: Int { 3 }
+  static var count: Int { 5 }
   static func program(_ files: Int) -> Int { files }
   static func bounce(_ files: Int) -> Int { files + 1 }
   static func mounting(_ files: Int) -> Int { files + 2 }
+  /// The buffer through which pages of files come, one for each file system server.
+  static func cache(_ files: Int, _ buffer: Int) -> Int { files + 3 + buffer }
+  static var cacheBuffers: Int { 2 }
 }

@@ -23,16 +23,20 @@ extension VirtualFileSystem {
     }
     if isWrite {
       let isAppending = tables.files[file].flags & VFS.OpenFlags.append != 0
-      let reply = try writeRegular(worker, vnode, isAppending ? .max : position, address, length)
+      let reply = try isCached(vnode)
+        ? writePages(worker, vnode, isAppending ? .max : position, address, length)
+        : writeThrough(worker, vnode, isAppending ? .max : position, address, length)
       tables.files[file].position = isAppending ? min(reply.size, Bound.fileSize) : position + reply.count
       return VFS.Count(count: reply.count)
     }
-    let count = try readRegular(worker, vnode, position, address, length)
+    let count = try isCached(vnode)
+      ? readPages(worker, vnode, position, address, length) : readThrough(worker, vnode, position, address, length)
     tables.files[file].position = position + count
     return VFS.Count(count: count)
   }
 
-  private func readRegular(_ worker: Int, _ vnode: Int, _ position: UInt64, _ address: UInt64, _ length: UInt64) throws(Errno) -> UInt64 {
+  /// Without the cache: the file system copies to the client itself.
+  func readThrough(_ worker: Int, _ vnode: Int, _ position: UInt64, _ address: UInt64, _ length: UInt64) throws(Errno) -> UInt64 {
     let server = server(vnode)
     let grant = try grant(tables.workers[worker].client, address, length, to: server, access: Kernel.Access.write)
     defer { revoke(grant) }
@@ -52,7 +56,7 @@ extension VirtualFileSystem {
   }
 
   /// - Parameter position: `.max` appends.
-  private func writeRegular(
+  private func writeThrough(
     _ worker: Int, _ vnode: Int, _ position: UInt64, _ address: UInt64, _ length: UInt64
   ) throws(Errno) -> FS.Write.Reply {
     let server = server(vnode)

@@ -21,6 +21,8 @@ public final class VirtualFileSystem<T: Transport>: Server {
   /// Programs on their way into memory, and a sector of which only a part is moved.
   let programBuffer: UnsafeMutableRawPointer
   let bounceBuffer: UnsafeMutableRawPointer
+  /// Pages of files on their way between a file system and the page cache.
+  let cacheBuffers: UnsafeMutableRawPointer
   let zeros: UnsafeMutableRawPointer
 
   // Heads of the free lists and queues that run through the tables.
@@ -45,6 +47,10 @@ public final class VirtualFileSystem<T: Transport>: Server {
   /// Mount indices.
   var rootMount = -1
   var deviceMount = -1
+  /// False with `cache=off` on the kernel's command line: each read then asks the file system.
+  var isCaching = true
+  /// Of the last mount with cached files.
+  var mountNumber: UInt32 = 0
   /// Answers that nobody waited for, or that did not come from whom they should (M-F11).
   public internal(set) var strayReplies: UInt64 = 0
 
@@ -67,6 +73,7 @@ public final class VirtualFileSystem<T: Transport>: Server {
     scratches = residentMemory(workers * Arena.scratchSize)
     programBuffer = residentMemory(Int(Bound.chunk))
     bounceBuffer = residentMemory(Int(Bound.sector))
+    cacheBuffers = residentMemory(Lock.cacheBuffers * Int(Bound.chunk))
     zeros = residentMemory(Int(Bound.zeros))
     for index in stride(from: limits.files - 1, through: 0, by: -1) {
       tables.files[index].next = freeFile
@@ -86,6 +93,7 @@ public final class VirtualFileSystem<T: Transport>: Server {
     scratches.deallocate()
     programBuffer.deallocate()
     bounceBuffer.deallocate()
+    cacheBuffers.deallocate()
     zeros.deallocate()
   }
 

@@ -50,6 +50,7 @@ extension VirtualMemory {
   }
 
   private mutating func call<K: Transport>(_ message: Message, _ ipc: inout K) throws(Errno) -> Message {
+    if let number = PageCache.Number(rawValue: message.type) { return try pageCache(number, message, &ipc) }
     guard let number = VM.Number(rawValue: message.type) else { throw .noSuchCall }
     let source = message.source
     guard Caller.of(number).includes(source) else { throw .notPermitted }

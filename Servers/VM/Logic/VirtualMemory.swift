@@ -11,6 +11,8 @@ public struct VirtualMemory: BitwiseCopyable {
   var spaceRecords: RecordPool<Space>
   var regions: RecordPool<Region>
   var objects: RecordPool<MemoryObject>
+  /// The page cache.
+  var files: FileTable
 
   /// What the kernel said; it stays mapped.
   let boot: UnsafePointer<BootInformation>
@@ -23,6 +25,9 @@ public struct VirtualMemory: BitwiseCopyable {
 
   /// Page faults since boot.
   var faults: UInt64 = 0
+  /// Pages of files found for VFS, and brought by it.
+  var hits: UInt64 = 0
+  var fills: UInt64 = 0
   /// Spaces whose supervisor has yet to hear of a signal.
   var pendingSignals: UInt64 = 0
 
@@ -41,16 +46,23 @@ public struct VirtualMemory: BitwiseCopyable {
     }
     lowMemoryEnd = lowEnd
 
-    let pages = Page.up(Spaces.storage) >> 12
+    let limit = FileTable.limit(frames.managed)
     do throws(Errno) {
-      let first = try frames.takeRun(pages, .metadata, .service)
-      for page in 0..<pages { frames.zero(Frame(number: first.number &+ page)) }
-      spaces = Spaces(storage: frames.bytes(first))
+      spaces = Spaces(storage: try Self.table(Spaces.storage, &frames))
+      files = FileTable(storage: try Self.table(FileTable.storage(limit), &frames), limit: limit)
     } catch { return nil }
     self.frames = frames
     spaceRecords = RecordPool()
     regions = RecordPool()
     objects = RecordPool()
+  }
+
+  /// Zeroed memory for good, for a table of fixed size.
+  private static func table(_ bytes: UInt64, _ frames: inout FrameTable) throws(Errno) -> UnsafeMutableRawPointer {
+    let pages = Page.up(bytes) >> 12
+    let first = try frames.takeRun(pages, .metadata, .service)
+    for page in 0..<pages { frames.zero(Frame(number: first.number &+ page)) }
+    return frames.bytes(first)
   }
 
   /// Fault injection: the `count`-th reservation of frames from now on finds none.

@@ -35,6 +35,7 @@ extension TestSystem {
     if regionCount != vm.regions.slab.used { problems.append("\(regionCount) regions, records \(vm.regions.slab.used)") }
     if UInt64(objects.count) != vm.objects.slab.used { problems.append("\(objects.count) objects, records \(vm.objects.slab.used)") }
     auditFrames(&problems, references, tables)
+    auditCache(&problems)
     auditTranslations(&problems)
     return problems
   }
@@ -155,14 +156,19 @@ extension TestSystem {
         } else if record.kind == .user {
           if record.count != references[number, default: 0] { problems.append("frame count \(record.count), references \(references[number, default: 0])") }
           if record.count == 0 { problems.append("a user frame without users") }
+        } else if record.kind == .cache {
+          if record.count > 0, record.count != 1 + references[number, default: 0] { problems.append("a page of a file counts \(record.count)") }
         } else if references[number] != nil {
           problems.append("a mapped frame of kind \(record.kind)")
         }
       }
     }
     let information = self.information
-    if totals[.free, default: 0] != information.free { problems.append("free: \(totals[.free, default: 0]), counted \(information.free)") }
-    if totals[.user, default: 0] != information.user { problems.append("user total is wrong") }
+    let given = vm.frames.idle + vm.frames.nodes
+    let free = information.free - given
+    if totals[.free, default: 0] != free { problems.append("free: \(totals[.free, default: 0]), counted \(free)") }
+    if totals[.cache, default: 0] != vm.frames.cache { problems.append("cache total is wrong") }
+    if totals[.user, default: 0] + vm.frames.cache - given != information.user { problems.append("user total is wrong") }
     if totals[.table, default: 0] != information.tables { problems.append("tables total is wrong") }
     if information.free + information.user + information.tables + information.metadata != information.total { problems.append("V80: the sum is wrong") }
     var seen: UInt64 = 0
@@ -176,7 +182,51 @@ extension TestSystem {
       seen += 1
     }
     let untouched = (0..<vm.frames.sectionCount).reduce(UInt64(0)) { $0 + UInt64(vm.frames.sections[$1].count - vm.frames.sections[$1].touched) }
-    if seen + untouched != information.free { problems.append("the free list has \(seen) frames, not \(information.free - untouched)") }
+    if seen + untouched != free { problems.append("the free list has \(seen) frames, not \(free - untouched)") }
+  }
+
+  /// Files, their trees and the list of idle pages agree.
+  private func auditCache(_ problems: inout [String]) {
+    var pages: Set<UInt64> = []
+    var nodes: UInt64 = 0
+    var files: UInt64 = 0
+    func visit(_ slot: UnsafeMutablePointer<UInt64>, _ level: UInt32) {
+      let frame = Frame(address: slot.pointee)
+      let record = vm.frames.owned(frame).pointee
+      if record.slot != slot { problems.append("a frame of the cache does not know who points to it") }
+      if record.kind != .cache { problems.append("a frame of kind \(record.kind) in the cache") }
+      guard level > 0 else {
+        pages.insert(frame.number)
+        return
+      }
+      nodes += 1
+      var entries: UInt16 = 0
+      for index in 0..<512 where vm.frames.words(frame)[index] != 0 {
+        entries += 1
+        visit(vm.frames.words(frame) + index, level - 1)
+      }
+      if entries == 0 || entries != record.entries { problems.append("a node of the cache miscounts") }
+    }
+    for index in 0..<vm.files.limit where vm.files[index].pointee.mount != 0 {
+      let file = vm.files[index]
+      files += 1
+      if vm.files.find(file.pointee.mount, file.pointee.inode) != file { problems.append("a file of the cache cannot be found") }
+      if file.pointee.root != 0 { visit(UnsafeMutableRawPointer(file).assumingMemoryBound(to: UInt64.self), file.pointee.levels) }
+    }
+    if files != vm.files.used { problems.append("\(files) files in the cache, counted \(vm.files.used)") }
+    if nodes != vm.frames.nodes || UInt64(pages.count) + nodes != vm.frames.cache { problems.append("pages and nodes of the cache are miscounted") }
+    var idle: UInt64 = 0
+    var at = vm.frames.firstIdle
+    var previous = FrameRecord.none
+    while at != FrameRecord.none, idle <= vm.frames.cache {
+      let record = vm.frames.owned(Frame(number: UInt64(at))).pointee
+      if record.count != 1 || record.previous != previous || !pages.contains(UInt64(at)) { problems.append("the idle list is broken") }
+      previous = at
+      at = record.next
+      idle += 1
+    }
+    let sole = pages.filter { vm.frames.owned(Frame(number: $0)).pointee.count == 1 }.count
+    if idle != vm.frames.idle || UInt64(sole) != idle || vm.frames.lastIdle != previous { problems.append("idle pages are miscounted") }
   }
 
   /// No thread may reach by its TLB what its tables do not allow.

@@ -140,7 +140,8 @@ public struct StormPlayer {
     machine.counted = host == .metal
     machine.memory = drill.memory
     machine.seed = seed
-    machine.words = [Batch.word, Machine.polling, "run=/drill/run"]
+    // Without the page cache: each read must meet the driver that dies.
+    machine.words = [Batch.word, Machine.polling, "cache=off", "run=/drill/run"]
     let result = try Batch.run(machine, script: nil, seconds: seconds, watcher: { log in
       guard let storm else { return }
       progress?.show("\(drill.name): \(max(0, KernelLog.restarts(log()).count - Self.warmUpKills)) of \(storm.kills) deaths survived")

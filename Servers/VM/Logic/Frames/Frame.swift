@@ -7,10 +7,13 @@ public struct Frame: BitwiseCopyable, Equatable {
   @inlinable public static func == (a: Frame, b: Frame) -> Bool { a.number == b.number }
 }
 
-/// What VM keeps for each frame that it owns: 16 bytes. Frames without a record (devices, the boot archive, the
+/// What VM keeps for each frame that it owns: 24 bytes. Frames without a record (devices, the boot archive, the
 /// kernel's) are mapped but never counted and never freed.
 struct FrameRecord: BitwiseCopyable {
-  /// Neighbours in the list of free frames; frame numbers. Frame 0 is a real frame, so "none" is not 0 (V8, M-C1).
+  /// Of a page of a file, or a node of the tree that finds it: the word that points here, so that the frame can be given
+  /// up without a search.
+  var slot: UnsafeMutablePointer<UInt64>?
+  /// Neighbours in the list of free or of idle frames; frame numbers. Frame 0 is a real frame, so "none" is not 0 (V8, M-C1).
   var next: UInt32 = FrameRecord.none
   var previous: UInt32 = FrameRecord.none
   /// Leaf entries in distinct tables that point here, plus one for an object that holds the frame (V67, V68). Of a page
@@ -19,7 +22,7 @@ struct FrameRecord: BitwiseCopyable {
   var kind: FrameKind = .free
   /// 1: all who map it see each other's writes. 0: whoever writes while `count` > 1 gets a copy.
   var shared: UInt8 = 0
-  /// Of a page table: its entries in use.
+  /// Of a page table, or a node of a file's tree: its entries in use.
   var entries: UInt16 = 0
 
   static var none: UInt32 { UInt32.max }
@@ -35,12 +38,14 @@ struct FrameRecord: BitwiseCopyable {
   }
 
   /// The record of a frame that was just taken.
-  static func taken(_ kind: FrameKind) -> FrameRecord { FrameRecord(next: 0, previous: 0, kind: kind) }
+  static func taken(_ kind: FrameKind) -> FrameRecord { FrameRecord(slot: nil, next: 0, previous: 0, kind: kind) }
 }
 
 /// Whose a frame is; each has a total (V80).
 enum FrameKind: UInt8, BitwiseCopyable {
   case free, user, table, metadata
+  /// A page of a file, or a node of a file's tree.
+  case cache
 }
 
 /// Who wants memory: users leave the rest a reserve, so that services are restarted and signals are delivered when

@@ -6,7 +6,8 @@ extension FrameTable {
   /// What `claim` could still have.
   func available(_ claim: Claim) -> UInt64 {
     let kept = reserved &+ (claim == .user ? userFloor : serviceFloor)
-    return free > kept ? free &- kept : 0
+    let all = free &+ idle
+    return all > kept ? all &- kept : 0
   }
 
   /// Promises `count` frames to the running operation.
@@ -14,6 +15,7 @@ extension FrameTable {
     if count == 0 { return }
     try injectFailure()
     guard available(claim) >= count else { throw .noMemory }
+    while free < reserved &+ count { evict() }
     reserved &+= count
   }
 
@@ -84,21 +86,27 @@ extension FrameTable {
 
   /// One mapping more of a frame, if it is VM's.
   @inline(__always) mutating func retain(_ frame: Frame) {
-    if let record = record(frame) { record.pointee.count &+= 1 }
+    guard let record = record(frame) else { return }
+    if record.pointee.kind == .cache, record.pointee.count == 1 { unlinkIdle(frame) }
+    record.pointee.count &+= 1
   }
 
   /// One mapping less; the last frees it.
   mutating func release(_ frame: Frame) {
     guard let record = record(frame) else { return }
     record.pointee.count &-= 1
-    if record.pointee.count == 0 { retire(frame) }
+    if record.pointee.count == 0 {
+      retire(frame)
+    } else if record.pointee.count == 1, record.pointee.kind == .cache {
+      linkIdle(frame)
+    }
   }
 
   /// `count` frames one after the other, reserved and taken in one step; contents undefined.
   mutating func takeRun(_ count: UInt64, _ kind: FrameKind, _ claim: Claim) throws(Errno) -> Frame {
     try injectFailure()
     guard count > 0, available(claim) >= count else { throw .noMemory }
-    guard let first = freshRun(count) ?? usedRun(count) else { throw .noMemory }
+    guard let first = freshRun(count) ?? usedRun(count) ?? evictedRun(count) else { throw .noMemory }
     for offset in 0..<count { owned(Frame(number: first.number &+ offset)).pointee = FrameRecord(kind: kind) }
     free &-= count
     add(count, kind)
@@ -132,6 +140,13 @@ extension FrameTable {
     return nil
   }
 
+  /// When the cache has broken all runs: without its idle pages.
+  private mutating func evictedRun(_ count: UInt64) -> Frame? {
+    guard idle > 0 else { return nil }
+    while idle > 0 { evict() }
+    return usedRun(count)
+  }
+
   private mutating func unlink(_ frame: Frame) {
     let record = owned(frame).pointee
     if record.previous == FrameRecord.none {
@@ -142,12 +157,13 @@ extension FrameTable {
     if record.next != FrameRecord.none { owned(Frame(number: UInt64(record.next))).pointee.previous = record.previous }
   }
 
-  private mutating func add(_ change: UInt64, _ kind: FrameKind) {
+  mutating func add(_ change: UInt64, _ kind: FrameKind) {
     switch kind {
     case .free: break
     case .user: user &+= change
     case .table: tables &+= change
     case .metadata: metadata &+= change
+    case .cache: cache &+= change
     }
   }
 }

@@ -38,6 +38,14 @@ struct FrameTable: BitwiseCopyable {
   var user: UInt64 = 0
   var tables: UInt64 = 0
   var metadata: UInt64
+  /// Pages and nodes of the page cache, and of these: pages that only the cache holds, and nodes.
+  var cache: UInt64 = 0
+  var idle: UInt64 = 0
+  var nodes: UInt64 = 0
+  /// Idle pages, longest unused first.
+  var firstIdle = FrameRecord.none
+  var lastIdle = FrameRecord.none
+  var evictions: UInt64 = 0
   /// Of the free ones: promised to the running operation.
   var reserved: UInt64 = 0
   /// What each claimant leaves to the more important ones.

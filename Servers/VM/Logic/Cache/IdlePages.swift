@@ -1,0 +1,74 @@
+// Pages of files that only the cache holds: memory that is put to use until somebody needs it. They stand in a list,
+// longest unused first, and each knows the word that points to it; so giving one up is a few steps and asks nobody.
+extension FrameTable {
+  /// The page was used: it goes to the end of the line.
+  mutating func touch(_ frame: Frame) {
+    guard lastIdle != UInt32(truncatingIfNeeded: frame.number), owned(frame).pointee.count == 1 else { return }
+    unlinkIdle(frame)
+    linkIdle(frame)
+  }
+
+  mutating func linkIdle(_ frame: Frame) {
+    let record = owned(frame)
+    let number = UInt32(truncatingIfNeeded: frame.number)
+    record.pointee.previous = lastIdle
+    record.pointee.next = FrameRecord.none
+    if lastIdle == FrameRecord.none { firstIdle = number } else { owned(Frame(number: UInt64(lastIdle))).pointee.next = number }
+    lastIdle = number
+    idle &+= 1
+  }
+
+  @inline(never) mutating func unlinkIdle(_ frame: Frame) {
+    let record = owned(frame).pointee
+    if record.previous == FrameRecord.none {
+      firstIdle = record.next
+    } else {
+      owned(Frame(number: UInt64(record.previous))).pointee.next = record.next
+    }
+    if record.next == FrameRecord.none {
+      lastIdle = record.previous
+    } else {
+      owned(Frame(number: UInt64(record.next))).pointee.previous = record.previous
+    }
+    idle &-= 1
+  }
+
+  /// Gives up the page that was unused longest. There is one. No translation to it is left: it became idle by an
+  /// operation that has flushed since.
+  @inline(never) mutating func evict() {
+    precondition(firstIdle != FrameRecord.none, "there is no idle page")
+    evictions &+= 1
+    discard(Frame(number: UInt64(firstIdle)))
+  }
+
+  /// Takes an idle page out of its file, and nodes of the tree that become empty. All are free at once.
+  mutating func discard(_ frame: Frame) {
+    unlinkIdle(frame)
+    var gone = frame
+    while true {
+      let slot = owned(gone).pointee.slot.unsafelyUnwrapped
+      slot.pointee = 0
+      freeNow(gone)
+      // The word is in a node, or in the record of the file itself.
+      let holder = self.frame(of: slot)
+      let record = owned(holder)
+      guard record.pointee.kind == .cache else { return }
+      record.pointee.entries &-= 1
+      guard record.pointee.entries == 0 else { return }
+      nodes &-= 1
+      gone = holder
+    }
+  }
+
+  /// A frame that no translation leads to.
+  private mutating func freeNow(_ frame: Frame) {
+    add(~0, .cache)
+    let record = owned(frame)
+    record.pointee = FrameRecord()
+    record.pointee.next = firstFree
+    let number = UInt32(truncatingIfNeeded: frame.number)
+    if firstFree != FrameRecord.none { owned(Frame(number: UInt64(firstFree))).pointee.previous = number }
+    firstFree = number
+    free &+= 1
+  }
+}

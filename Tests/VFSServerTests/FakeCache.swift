@@ -1,0 +1,91 @@
+import IPC
+import Protocols
+
+@testable import VFSServer
+
+/// VM's page cache: pages by file and index.
+struct FakeCache {
+  struct File: Hashable {
+    var mount: UInt32
+    var inode: UInt64
+  }
+
+  var pages: [File: [UInt64: [UInt8]]] = [:]
+  /// False: VM knows no such calls. Otherwise how many pages there may be.
+  var isThere = true
+  var limit = Int.max
+  var hits = 0
+
+  var count: Int { pages.values.reduce(0) { $0 + $1.count } }
+
+  mutating func handle(_ number: PageCache.Number, _ message: Message, _ world: World) -> Message {
+    guard isThere else { return Message(error: .noSuchCall) }
+    do throws(Errno) { return try perform(number, message, world) } catch { return Message(error: error) }
+  }
+
+  private mutating func perform(_ number: PageCache.Number, _ message: Message, _ world: World) throws(Errno) -> Message {
+    switch number {
+    case .read:
+      let call: PageCache.Read = message.body()
+      return Message(reply: VFS.Count(count: try read(call, world)))
+    case .fill:
+      let call: PageCache.Fill = message.body()
+      return Message(reply: VFS.Count(count: fill(call)))
+    case .write:
+      let call: PageCache.Write = message.body()
+      let bytes = UnsafeRawBufferPointer(start: UnsafeRawPointer(bitPattern: UInt(call.source)), count: Int(call.length))
+      let file = File(mount: call.mount, inode: call.inode)
+      for (index, byte) in bytes.enumerated() {
+        let at = call.position + UInt64(index)
+        pages[file]?[at >> 12]?[Int(at & 4095)] = byte
+      }
+    case .truncate:
+      let call: PageCache.Truncate = message.body()
+      let file = File(mount: call.mount, inode: call.inode)
+      pages[file] = pages[file]?.filter { $0.key < (call.size + 4095) >> 12 }
+      if call.size & 4095 != 0 {
+        for at in Int(call.size & 4095)..<4096 { pages[file]?[call.size >> 12]?[at] = 0 }
+      }
+    case .forget:
+      let call: PageCache.Forget = message.body()
+      pages = pages.filter { $0.key.mount != call.mount || (call.inode != 0 && $0.key.inode != call.inode) }
+    case .information: throw .noSuchCall
+    }
+    return Message(reply: Done())
+  }
+
+  private mutating func read(_ call: PageCache.Read, _ world: World) throws(Errno) -> UInt64 {
+    guard world.spaces[call.process.raw] != nil else { throw .noSuchProcess }
+    let file = File(mount: call.mount, inode: call.inode)
+    var done: UInt64 = 0
+    while done < min(call.length, PageCache.limit), let page = pages[file]?[(call.position + done) >> 12] {
+      let inside = (call.position + done) & 4095
+      let count = min(call.length - done, 4096 - inside)
+      guard world.write(call.process, call.address &+ done, Array(page[Int(inside)..<Int(inside + count)])) else {
+        if done > 0 { break }
+        throw .badAddress
+      }
+      done += count
+      hits += 1
+    }
+    return done
+  }
+
+  private mutating func fill(_ call: PageCache.Fill) -> UInt64 {
+    let file = File(mount: call.mount, inode: call.inode)
+    let bytes = UnsafeRawBufferPointer(start: UnsafeRawPointer(bitPattern: UInt(call.source)), count: Int(call.length))
+    var done = 0
+    var filled: UInt64 = 0
+    while done < bytes.count {
+      let part = Array(bytes[done..<min(done + 4096, bytes.count)])
+      let index = call.position >> 12 + UInt64(done >> 12)
+      if pages[file]?[index] == nil {
+        guard count < limit else { break }
+        pages[file, default: [:]][index] = part + [UInt8](repeating: 0, count: 4096 - part.count)
+      }
+      filled += 1
+      done += 4096
+    }
+    return filled
+  }
+}
