@@ -12,6 +12,12 @@ import ToolKit
     #expect(output.contains(#/\b\d+\s+\d+\s+\d+/#), "wc did not count", sourceLocation: place)
   }
 
+  /// VM knows of all memory but the first megabyte and what lies between.
+  static func checkMemory(_ output: String, mebibytes: Int) throws {
+    let total = try #require(output.firstMatch(of: #/MemTotal: (\d+) kB/#).flatMap { Int($0.1) })
+    #expect(total > (mebibytes - 8) << 10 && total <= mebibytes << 10, "\(total) KiB")
+  }
+
   @Test("reaches a shell that answers, and ends with its status") func plain() throws {
     Self.check(try System.run(System.machine("plain"), Self.script).output)
   }
@@ -32,7 +38,9 @@ import ToolKit
   @Test("with little and with much memory", arguments: [64, 4096]) func memory(mebibytes: Int) throws {
     var machine = try System.machine("memory\(mebibytes)")
     machine.memory = mebibytes
-    Self.check(try System.run(machine, Self.script).output)
+    let output = try System.run(machine, Self.script + "cat /proc/meminfo\n").output
+    Self.check(output)
+    try Self.checkMemory(output, mebibytes: mebibytes)
   }
 
   @Test("on plain and on newer processors", arguments: ["qemu64", "Skylake-Client-v1", "max,-erms"]) func processor(model: String) throws {

@@ -42,7 +42,9 @@ import ToolKit
   @Test("with little and with much memory", arguments: [64, 4096]) func memory(mebibytes: Int) throws {
     var machine = try System.machine("processes-memory\(mebibytes)", on: .processes)
     machine.memory = mebibytes
-    BootTests.check(try System.run(machine, BootTests.script).output)
+    let output = try System.run(machine, BootTests.script + "cat /proc/meminfo\n").output
+    BootTests.check(output)
+    try BootTests.checkMemory(output, mebibytes: mebibytes)
   }
 
   @Test("without a disk the root is the RAM disk") func noDisk() throws {
