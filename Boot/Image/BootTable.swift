@@ -67,7 +67,7 @@ public enum BootTable {
         kernelCalls: common, sendTo: basic))
     case 3:
       BootEntry(name: "pm", module: "pm", endpoint: .pm, kind: .service, policy: .vital, priority: 2, privileges: Privileges(
-        kernelCalls: common | call(.signal) | call(.signalReturn) | call(.threadStart) | call(.threadStop) | call(.threadInfo)
+        kernelCalls: common | call(.signal) | call(.signalReturn) | call(.threadBases) | call(.threadWatch) | call(.threadStart) | call(.threadStop) | call(.threadInfo)
           | call(.grantCaller) | call(.grantRevoke) | call(.copyCaller) | call(.statistics),
         sendTo: basic | to(.vfs), asynchronousQuota: 512, grantQuota: 512))
     case 4:

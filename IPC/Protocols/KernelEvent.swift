@@ -19,10 +19,11 @@ public struct Privileges: Wire {
     self.grantQuota = grantQuota
   }
 
-  /// What every process has: null, clock and yield; requests to VM, PM, VFS, DS, RS and the echo driver; no notifications (a
+  /// What every process has: null, clock, yield, registers of its own; requests to VM, PM, VFS, DS, RS and the echo driver; no notifications (a
   /// thread outside the service slots can never notify or queue).
   public static var user: Privileges {
     let calls: UInt64 = 1 << UInt64(Kernel.Number.null.rawValue) | 1 << UInt64(Kernel.Number.clock.rawValue) | 1 << UInt64(Kernel.Number.yield.rawValue)
+      | 1 << UInt64(Kernel.Number.threadBases.rawValue) | 1 << UInt64(Kernel.Number.threadWatch.rawValue)
     let peers: UInt64 = 1 << 1 | 1 << 2 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 12
     return Privileges(kernelCalls: calls, sendTo: peers)
   }
@@ -67,7 +68,7 @@ public enum KernelEvent {
     public static var number: Int32 { 0x902 }
     public var thread: Endpoint
     public var signal: UInt32
-    /// Fault address, or exit status.
+    /// Fault address; exit status; for vector 1 what DR6 says: bit n for debug register n, bit 14 for a single step.
     public var address: UInt64
     public var instruction: UInt64
     /// x86 vector, or 14 for a memory access.

@@ -18,6 +18,8 @@ public protocol ThreadContext: BitwiseCopyable {
 
   /// Whether it has entered the kernel in the way that the machine's own fast path serves.
   var isFast: Bool { get }
+  /// From here on it does not look as if it had, and all its registers are loaded when it goes on.
+  mutating func leaveFully()
 
   var instruction: UInt64 { get }
   var stack: UInt64 { get }
@@ -73,6 +75,12 @@ public protocol Machine: ~Copyable {
   mutating func saveExtendedState(slot: Int, signalFrame: UnsafeMutableRawPointer)
   mutating func restoreExtendedState(slot: Int, signalFrame: UnsafeRawPointer)
 
+  /// Registers that only the kernel can set, kept per slot beside FPU state: `resetExtendedState` clears them, `copyExtendedState` copies the
+  /// bases only. A thread that has any must not be `isFast` when it enters again. Both bases are user addresses; of debug registers
+  /// the machine judges itself, and tells what they have noticed since the last time.
+  mutating func setBases(slot: Int, fs: UInt64, gs: UInt64) throws(Errno)
+  mutating func setWatch(slot: Int, addresses: (UInt64, UInt64, UInt64, UInt64), control: UInt64) throws(Errno) -> UInt64
+
   /// The thread of `slot` has ended or begins a new life: what the machine keeps for it besides FPU state goes.
   mutating func ended(slot: Int)
 
@@ -84,7 +92,16 @@ public protocol Machine: ~Copyable {
   mutating func panic(_ reason: StaticString) -> Never
 }
 
+extension ThreadContext {
+  // A machine without a fast path, or without registers that it does not know.
+  public mutating func leaveFully() {}
+}
+
 extension Machine where Self: ~Copyable {
+  // A machine without segments or debug registers.
+  public mutating func setBases(slot: Int, fs: UInt64, gs: UInt64) throws(Errno) { throw .notSupported }
+  public mutating func setWatch(slot: Int, addresses: (UInt64, UInt64, UInt64, UInt64), control: UInt64) throws(Errno) -> UInt64 { throw .notSupported }
+
   // A machine that keeps nothing for a thread.
   @inline(__always)
   public mutating func ended(slot: Int) {}

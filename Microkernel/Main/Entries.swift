@@ -47,6 +47,9 @@ func kernelTrap(_ frame: UnsafePointer<apus_context>) -> Never {
   switch vector {
   case UInt64(VECTOR_PAGE_FAULT):
     kernel.pointee.pageFault(address: x86_read_cr2(), access: X86Exception.access(pageFaultError: frame.pointee.error))
+  case UInt64(VECTOR_DEBUG):
+    let noticed = kernel.pointee.machine.takeDebugTrap()
+    kernel.pointee.exception(vector: vector, signal: X86Exception.signal(vector: vector), address: noticed)
   case 0..<UInt64(VECTOR_LINES):
     kernel.pointee.exception(vector: vector, signal: X86Exception.signal(vector: vector), address: frame.pointee.rip)
   default: interrupt(kernel, vector)

@@ -23,7 +23,7 @@ func kernelMain(_ loader: UInt32, _ information: UInt32) -> Never {
 
   // The kernel's own frames.
   let tables = Frames.take(UInt64(Core<X86Machine>.memoryNeeded(limits)), &boot.free.pointee)
-  let states = Frames.take(UInt64(limits.threads * ExtendedArea.size), &boot.free.pointee)
+  let states = Frames.take(UInt64(limits.threads * Int(EXTENDED_STRIDE)), &boot.free.pointee)
   let interruptTable = Frames.zeroed(&boot.free.pointee)
   // The core lies behind its CPU's page, where the fast path looks for it.
   let processorPage = Frames.zeroed(&boot.free.pointee, length: UInt64(CPU_CORE) + UInt64(MemoryLayout<Core<X86Machine>>.size))
@@ -54,7 +54,7 @@ func kernelMain(_ loader: UInt32, _ information: UInt32) -> Never {
   let way = StubPage.choose(report)
   Processor.offer(way, cpu)
   if !trace.isOff || report.hasWord("fastpath=off") {
-    Processor.takeSlowPath(idt: interruptTable)
+    Processor.takeSlowPath(idt: interruptTable, cpu)
     kernel.pointee.takeSlowPath()
   }
   kernel.pointee.machine.useFastPath(of: kernel)

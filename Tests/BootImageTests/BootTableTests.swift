@@ -56,10 +56,11 @@ import Testing
     for row in rows { #expect(row.memory.length == 0, "\(row.name)") }
   }
 
-  @Test("a process has no kernel call but time and yield, and reaches no driver and no file system")
+  @Test("a process has no kernel call but time, yield and registers of its own, and reaches no driver and no file system")
   func user() {
     let user = Privileges.user
-    #expect(user.kernelCalls == 1 << UInt64(Kernel.Number.null.rawValue) | 1 << UInt64(Kernel.Number.clock.rawValue) | 1 << UInt64(Kernel.Number.yield.rawValue))
+    #expect(user.kernelCalls == 1 << UInt64(Kernel.Number.null.rawValue) | 1 << UInt64(Kernel.Number.clock.rawValue) | 1 << UInt64(Kernel.Number.yield.rawValue)
+      | 1 << UInt64(Kernel.Number.threadBases.rawValue) | 1 << UInt64(Kernel.Number.threadWatch.rawValue))
     for endpoint in [Endpoint.kernel, .tty, .memory, .disk, .rootfs, .extfs, .proc] { #expect(user.sendTo & 1 << UInt64(endpoint.slot) == 0) }
     #expect(user.lines == 0 && user.asynchronousQuota == 0 && user.grantQuota == 0)
   }

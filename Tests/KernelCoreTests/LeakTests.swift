@@ -40,7 +40,7 @@ import Testing
   private func words(_ number: Kernel.Number) -> Int {
     switch number {
     case .clock: 2
-    case .grantCreate, .grantCaller, .grantIndirect, .portRead, .threadCreate, .threadFork, .signal, .signalReturn: 1
+    case .grantCreate, .grantCaller, .grantIndirect, .portRead, .threadCreate, .threadFork, .signal, .signalReturn, .threadWatch: 1
     case .threadInfo: 6
     case .statistics: 7
     default: 0

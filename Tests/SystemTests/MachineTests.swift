@@ -71,6 +71,28 @@ import ToolKit
     #expect(log.contains("entry: \(Self.way(cpu, entry))\n") && log.contains("probe: ok V32 V100") && log.contains("probe: ok M-E6 SEC44") && log.contains("figure avx \(cpu == "qemu64" ? 0 : 1)\n") && log.contains("probe: figure faults 100000"))
   }
 
+  static let ways = ["syscall", "sysenter", "int", "syscall fastpath=off", "sysenter fastpath=off"]
+
+  @Test("issue 4: FS and GS bases per thread, kept over 20,000 rounds of faults, messages, interrupts and signals beside a thread with others, by every way in",
+    arguments: ["max", "Skylake-Client-v1", "qemu64"], ways)
+  func bases(cpu: String, entry: String) throws {
+    if cpu != "Skylake-Client-v1", entry.hasPrefix("sysenter") { return }  // has none
+    var machine = try Self.machine("bases-\(cpu)-\(entry.filter(\.isLetter))", words: ["ipc=\(entry)", "probe=bases"])
+    machine.cpu = cpu
+    machine.counted = true
+    let log = try Self.run(machine)
+    #expect(log.contains("probe: ok two threads keep their bases"))
+  }
+
+  @Test("issue 4: SEC3 SEC6 bases, debug registers and selectors are the thread's own: set, stopped at, copied by fork or not, gone with the image, never the kernel's",
+    arguments: ["max", "Skylake-Client-v1", "qemu64"], ways)
+  func threadRegisters(cpu: String, entry: String) throws {
+    var machine = try Self.machine("registers-\(cpu)-\(entry.filter(\.isLetter))", words: ["ipc=\(entry)", "probe=registers"])
+    machine.cpu = cpu
+    let log = try Self.run(machine)
+    #expect(log.contains("probe: ok a copy is not watched") && log.contains("probe: ok SEC3 DR7 has nothing"))
+  }
+
   @Test("V1 any size of memory, also above 4 GiB", arguments: [32, 64, 1024, 4096, 8192]) func sizes(mebibytes: Int) throws {
     var machine = try Self.machine("memory-\(mebibytes)")
     machine.memory = mebibytes

@@ -48,7 +48,7 @@ import Testing
   @Test("SEC5 only harmless flags reach user mode")
   func flags() {
     #expect(Flags.sanitized(0) == 0x202)
-    #expect(Flags.sanitized(.max) & (Flags.privilegeLevel | Flags.nestedTask | Flags.resume | 1 << 17 | 1 << 19 | 1 << 20) == 0)
+    #expect(Flags.sanitized(.max) & (Flags.privilegeLevel | Flags.nestedTask | 1 << 17 | 1 << 19 | 1 << 20) == 0)
     #expect(Flags.sanitized(.max) & Flags.interrupt != 0)
     #expect(Flags.sanitized(Flags.trap | Flags.direction | Flags.carry) == 0x202 | Flags.trap | Flags.direction | Flags.carry)
     #expect(Flags.maskedByCall & Flags.interrupt != 0 && Flags.maskedByCall & Flags.trap != 0 && Flags.maskedByCall & Flags.nestedTask != 0)

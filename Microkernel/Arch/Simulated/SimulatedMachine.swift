@@ -30,6 +30,10 @@ public struct SimulatedMachine: Machine {
   /// One word of FPU state a slot.
   public var extendedState: [Int: UInt64] = [:]
 
+  /// FS and GS bases, and what is watched, of the slots that have any.
+  public var bases: [Int: [UInt64]] = [:]
+  public var watches: [Int: UInt64] = [:]
+
   public struct Flush: Equatable, Sendable { public var root, address, count: UInt64 }
   public struct SlotCopy: Equatable, Sendable {
     public var from, to: Int
@@ -70,8 +74,21 @@ public struct SimulatedMachine: Machine {
   public mutating func readPort(_ port: UInt16, width: UInt32) -> UInt32 { ports[port] ?? 0xFFFF_FFFF >> (32 - 8 * width) }
   public mutating func writePort(_ port: UInt16, width: UInt32, value: UInt32) { ports[port] = value }
 
-  public mutating func resetExtendedState(slot: Int) { resetSlots.append(slot) }
-  public mutating func copyExtendedState(from: Int, to: Int) { copiedSlots.append(SlotCopy(from: from, to: to)) }
+  public mutating func resetExtendedState(slot: Int) {
+    resetSlots.append(slot)
+    bases[slot] = nil
+    watches[slot] = nil
+  }
+  public mutating func copyExtendedState(from: Int, to: Int) {
+    copiedSlots.append(SlotCopy(from: from, to: to))
+    bases[to] = bases[from]
+    watches[to] = nil
+  }
+  public mutating func setBases(slot: Int, fs: UInt64, gs: UInt64) throws(Errno) { bases[slot] = [fs, gs] }
+  public mutating func setWatch(slot: Int, addresses: (UInt64, UInt64, UInt64, UInt64), control: UInt64) throws(Errno) -> UInt64 {
+    watches[slot] = control
+    return 0
+  }
   public mutating func saveExtendedState(slot: Int, signalFrame: UnsafeMutableRawPointer) {
     signalFrame.storeBytes(of: extendedState[slot] ?? 0, toByteOffset: SimulatedContext.extendedStateOffset, as: UInt64.self)
   }

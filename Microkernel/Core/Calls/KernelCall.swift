@@ -68,6 +68,8 @@ extension Core where M: ~Copyable {
     case .allowPorts: answer(me, try allowPorts(body(me)))
     case .signal: answer(me, try signal(body(me), me))
     case .signalReturn: answer(me, try signalReturn(body(me), me))
+    case .threadBases: answer(me, try threadBases(body(me), me))
+    case .threadWatch: answer(me, try threadWatch(body(me), me))
     case .statistics: answer(me, statistics())
     case .shutdown: answer(me, shutdown(body(me)))
     case .yield:

@@ -22,6 +22,15 @@ func probe_main(_ stack: UnsafeRawPointer) {
     probe.finish()
   }
   _ = probe.start(address_of_probe_granter(), slot: 2, root: probe.secondSpace(), priority: 0)
+  if probe.hasWord("probe=registers") {
+    probe.checkThreadRegisters()
+    probe.finish()
+  }
+  if probe.hasWord("probe=bases") {
+    probe_based = 1
+    probe.checkRounds(20_000)
+    probe.finish()
+  }
   probe.checkBootInformation()
   probe.checkEntries()
   probe.checkAlarm()

@@ -156,12 +156,17 @@ extension Probe {
     probe_rounds_left = count
     let thread = start(address_of_probe_rounds(), root: root)
     for _ in 0..<4 { _ = takeFrame() }  // below its stack, which handlers use too
+    if probe_based != 0 { _ = start(address_of_probe_based_other(), root: secondSpace()) }
     var rounds = Rounds(ipc, leaves: leaves, root: root, thread: thread)
     let end = rounds.run()
     check("V32 V100 registers survive faults, messages, interrupts and signals", end.code == 0, end.code << 32 | end.left)
     // Each kind has happened often.
     check("each kind has come often", rounds.faults >= count && rounds.pings == count && rounds.alarms > count / 4
       && rounds.signals > count / 4 && rounds.deferred > count / 8 && rounds.deferred < rounds.signals, rounds.signals)
+    if probe_based != 0 {
+      check("two threads keep their bases over faults, messages, interrupts and signals", end.code == 0 && probe_based_turns >= count, probe_based_turns)
+      return
+    }
     checkFrames(5000)
     figure("avx", UInt64(probe_wide))
     figure("faults", rounds.faults)

@@ -8,6 +8,9 @@
 #define PING 0x51
 #define SIGNAL_RETURN 0x52
 #define DONE 0x53
+#define YIELD_CALL 32
+#define THREAD_BASES 33
+#define THREAD_WATCH 34
 #define AREA 0x8000000000               // 512 pages, present or not as VM likes
 #define USER_FLAGS 0x240CD5             // ID, AC, OF, DF, SF, ZF, AF, PF, CF
 #define CALM 0x202
@@ -29,6 +32,13 @@ seed:   .skip 8
 flags:  .skip 8
 stack:  .skip 8
 control: .skip 8                        // MXCSR, x87 control word
+    .globl own_fs, own_gs
+own_fs: .skip 16
+own_gs: .skip 16
+others_fs: .skip 16
+others_gs: .skip 16
+    .globl probe_based
+probe_based: .skip 8                    // whether the rounds are to have bases
     .globl probe_rounds_left
 probe_rounds_left: .skip 8
 
@@ -103,6 +113,46 @@ probe_rounds_left: .skip 8
     SAME NUMBERS, %rax, 220
 .endm
 
+// The words at the bases are their own addresses. Uses rax and rcx.
+.macro CHECK_BASES code
+    cmpb $0, probe_based(%rip)
+    je 78f
+    mov %fs:0, %rax
+    lea own_fs(%rip), %rcx
+    cmp %rax, %rcx
+    jne 79f
+    mov %gs:8, %rax
+    lea own_gs + 8(%rip), %rcx
+    cmp %rax, %rcx
+    je 78f
+79: FAIL \code
+78:
+.endm
+
+// Kernel.ThreadBases for ourselves. All words of a message are lost.
+.macro SET_BASES first, second
+    mov $THREAD_BASES, %ebx
+    xor %r12d, %r12d
+    lea \first(%rip), %r13
+    lea \second(%rip), %r14
+    mov %r13, (%r13)
+    lea 8(%r14), %rax
+    mov %rax, (%rax)
+    xor %eax, %eax
+    xor %edi, %edi
+    movabs $STUB, %r11
+    call *%r11
+    or %rbx, %rax
+.endm
+
+.macro YIELD
+    mov $YIELD_CALL, %ebx
+    xor %eax, %eax
+    xor %edi, %edi
+    movabs $STUB, %r11
+    call *%r11
+.endm
+
 .macro LOAD_MESSAGE
     mov values + 8 * 1(%rip), %r12
     mov values + 8 * 2(%rip), %r13
@@ -150,6 +200,12 @@ probe_rounds:
     mov %rsp, stack(%rip)
     mov $0x123456789ABCDEF1, %rax
     mov %rax, seed(%rip)
+    cmpb $0, probe_based(%rip)
+    je round
+    SET_BASES own_fs, own_gs
+    test %rax, %rax
+    jz round
+    FAIL 301
 round:
     decq probe_rounds_left(%rip)
     js probe_rounds_end
@@ -212,6 +268,7 @@ round:
     SAME 13, %r11, 14
     CHECK_MESSAGE 1
     CHECK_VECTORS
+    CHECK_BASES 302
 
     LOAD_VECTORS
     push values + 8 * FLAGS(%rip)
@@ -230,7 +287,174 @@ round:
     FAIL 129
 1:  CHECK_MESSAGE 100
     CHECK_VECTORS
+    CHECK_BASES 303
+    cmpb $0, probe_based(%rip)
+    je round
+    YIELD                               // to the other one
+    CHECK_BASES 304
     jmp round
+
+// The other one: has bases too, and looks at nothing else.
+    .globl probe_based_other
+probe_based_other:
+    SET_BASES others_fs, others_gs
+    test %rax, %rax
+    jnz 2f
+1:  incq probe_based_turns(%rip)
+    YIELD
+    mov %fs:0, %rax
+    lea others_fs(%rip), %rcx
+    cmp %rax, %rcx
+    jne 2f
+    mov %gs:8, %rax
+    lea others_gs + 8(%rip), %rcx
+    cmp %rax, %rcx
+    je 1b
+2:  hlt
+
+// Says hello to VM, who sets the bases or makes a copy meanwhile; ends by UD2 if they are as they should be.
+    .globl probe_based_waiter
+probe_based_waiter:
+    lea own_fs(%rip), %rax
+    mov %rax, (%rax)
+    lea own_gs + 8(%rip), %rax
+    mov %rax, (%rax)
+    mov $PING, %ebx
+    mov $SEND_REC, %eax
+    mov $VM, %edi
+    xor %esi, %esi
+    xor %edx, %edx
+    movabs $STUB, %r11
+    call *%r11
+    mov %fs:0, %rax
+    lea own_fs(%rip), %rcx
+    cmp %rax, %rcx
+    jne 2b
+    mov %gs:8, %rax
+    lea own_gs + 8(%rip), %rcx
+    cmp %rax, %rcx
+    jne 2b
+    ud2
+    .globl probe_read_base
+probe_read_base:
+    mov %fs:0x18, %rax
+    ud2
+    .globl probe_write_base
+probe_write_base:
+    wrfsbase %rsp
+    hlt
+
+// Watches itself as `probe_watch_control` says, four times the same place, and begins again when that has stopped it.
+.macro WATCH place, control
+    mov $THREAD_WATCH, %ebx
+    xor %r12d, %r12d
+    lea \place(%rip), %r13
+    xor %r14d, %r14d
+    xor %r15d, %r15d
+    xor %r8d, %r8d
+    mov $\control, %r9d
+    xor %eax, %eax
+    xor %edi, %edi
+    movabs $STUB, %r11
+    call *%r11
+    or %rbx, %rax
+    jnz 2b
+.endm
+2:  hlt
+    .globl probe_watch_write, probe_watch_write_seen
+probe_watch_write:
+    WATCH watched, 0xD0001              // writing four bytes
+    mov watched(%rip), %eax
+    movl $1, watched + 4(%rip)
+    movl $1, watched(%rip)
+probe_watch_write_seen:
+    nop
+    WATCH watched, 0
+    cmp $1, %r12                        // DR6
+    jne 2b
+    movl $2, watched(%rip)
+    ud2
+    .globl probe_watch_execution, probe_watch_execution_place
+probe_watch_execution:
+    WATCH probe_watch_execution_place, 1
+    nop
+probe_watch_execution_place:
+    nop
+    nop
+    ud2
+    .globl probe_watch_copy                // a copy of the kernel's into what is watched is not noticed
+probe_watch_copy:
+    WATCH watched, 0xF0001
+    mov $PING, %ebx
+    lea watched(%rip), %r12
+    mov $SEND_REC, %eax
+    mov $VM, %edi
+    xor %esi, %esi
+    xor %edx, %edx
+    movabs $STUB, %r11
+    call *%r11
+    ud2
+    .globl probe_watch_selector            // MOV SS holds the news back until the trap is in the kernel
+probe_watch_selector:
+    movl $0x23, watched(%rip)
+    WATCH watched, 0x70001
+    xor %ebx, %ebx
+    xor %eax, %eax
+    xor %edi, %edi
+    mov watched(%rip), %ss
+    int $0x80
+    ud2
+    .globl probe_watch_selector_call
+probe_watch_selector_call:
+    movl $0x23, watched(%rip)
+    WATCH watched, 0x70001
+    xor %ebx, %ebx
+    xor %eax, %eax
+    xor %edi, %edi
+    mov watched(%rip), %ss
+    syscall
+    ud2
+    .globl probe_watch_child               // asks VM, who copies it: the copy is not watched
+probe_watch_child:
+    WATCH watched, 0xD0001
+    mov $PING, %ebx
+    mov $SEND_REC, %eax
+    mov $VM, %edi
+    xor %esi, %esi
+    xor %edx, %edx
+    movabs $STUB, %r11
+    call *%r11
+    movl $3, watched(%rip)
+    ud2
+
+// Selectors of its own in DS, ES, FS and GS, until somebody else has run.
+    .globl probe_load_selectors
+probe_load_selectors:
+    mov $0x23, %eax
+    mov %eax, %ds
+    mov %eax, %es
+    mov %eax, %fs
+    mov %eax, %gs
+    ret
+    .globl probe_read_selectors
+probe_read_selectors:
+    mov %ds, %eax
+    mov %es, %ecx
+    or %ecx, %eax
+    mov %fs, %ecx
+    or %ecx, %eax
+    mov %gs, %ecx
+    or %ecx, %eax
+    jnz 2f
+    ud2
+2:  hlt
+
+    .section .bss.probe_watched, "aw", @nobits
+    .balign 8
+    .globl watched, probe_based_turns
+watched: .skip 16
+probe_based_turns: .skip 8
+    .section .text.probe_rounds, "ax", @progbits
 
     .globl probe_rounds_end
 probe_rounds_end:

@@ -7,9 +7,14 @@ import SimulatedArch
 extension Chaos {
   mutating func call(_ me: Int) -> Message {
     if me >= 64, random.next() % 4 > 0 { return random.next() % 2 == 0 ? Message(Kernel.Yield()) : Message(Kernel.Clock()) }
-    if random.next() % 64 == 0 { return Message(type: Int32(truncatingIfNeeded: random.pick([33, 63, 64, 1 << 31, number() | 64]))) }
+    if random.next() % 64 == 0 { return Message(type: Int32(truncatingIfNeeded: random.pick([35, 63, 64, 1 << 31, number() | 64]))) }
     return switch random.next() % 40 {
-    case 0: Message(Kernel.Null())
+    case 0:
+      switch random.next() % 3 {
+      case 0: Message(Kernel.Null())
+      case 1: Message(Kernel.ThreadBases(thread: random.next() % 2 == 0 ? .kernel : someone(), fs: entry(), gs: number()))
+      default: Message(Kernel.ThreadWatch(thread: random.next() % 2 == 0 ? .kernel : someone(), addresses: (address(), 0, 0, number()), control: number()))
+      }
     case 1: Message(Kernel.Log(count: random.next() % 50, text: (random.next(), 1, 2, 3, 4, number())))
     case 2: Message(Kernel.Clock())
     case 3, 4: Message(Kernel.Alarm(deadline: random.next() % 4 == 0 ? 0 : time()))

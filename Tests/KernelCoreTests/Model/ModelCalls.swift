@@ -73,10 +73,24 @@ extension Model {
         lineOwners[line] = nil
         openLines &= ~(1 << UInt32(line))
       }
+    case .threadBases:
+      let call: Kernel.ThreadBases = request.body()
+      try own(call.thread, me)
+      guard call.fs < AddressSpace.userEnd, call.gs < AddressSpace.userEnd else { throw .badAddress }
+    case .threadWatch:
+      try own(request.body(Kernel.ThreadWatch.self).thread, me)
+      return Message(reply: Kernel.ThreadWatch.Reply(status: 0))
     case .signal: return try signal(request.body(), me)
     case .signalReturn: return try signalReturn(request.body(), me)
     }
     return Message(type: 0)
+  }
+
+  /// The caller, or one that it is the supervisor of.
+  private func own(_ name: Endpoint, _ me: Int) throws(Errno) {
+    if name == .kernel { return }
+    let thread = try named(name)
+    guard thread == me || rows[thread].supervisor == rows[me].name else { throw .notPermitted }
   }
 
   // MARK: What arguments mean

@@ -28,7 +28,8 @@ entry_syscall_slow:                     // in its place where messages are recor
     .section .text.entry_syscall_foreign, "ax", @progbits
     .globl entry_syscall_foreign
     .balign 16
-entry_syscall_foreign:                  // in its place on a kernel whose programs enter by SYSENTER
+entry_syscall_foreign:                  // in its place on a kernel whose programs enter by SYSENTER, or while one runs that the fast path
+                                        // must not find (`Special`)
     swapgs
     mov %rsp, %gs:CPU_SCRATCH
     mov %gs:CPU_CURRENT, %rsp
@@ -264,12 +265,27 @@ debug:
     je 2f
     cmpq $entry_sysenter_xsave, 16(%rsp)
     je 2f
+    cmpq $entry_sysenter_foreign, 16(%rsp)
+    je 2f
     cmpq $entry_sysenter_slow, 16(%rsp)
-    jne save_fault
+    jne 3f
 2:  movq $entry_sysenter_stepped, 16(%rsp)
     andq $~FLAGS_TRAP, 32(%rsp)
     add $16, %rsp
     iretq
+// A program's own breakpoint, on the stack segment's selector that it loads just before a trap: MOV SS holds the news back until the
+// kernel's first instruction. It is forgotten. Nothing of the kernel's can be watched, and it reaches user memory at other addresses.
+3:  push %rax
+    mov %db6, %rax
+    test $0xF, %al
+    jz 4f
+    mov $0xFFFF0FF0, %eax
+    mov %rax, %db6
+    pop %rax
+    add $16, %rsp
+    iretq
+4:  pop %rax
+    jmp save_fault
 
 // May come at any instruction, also between SYSCALL and `swapgs`: touches nothing but its own stack and a count. Between STI and SYSEXIT
 // its IRETQ would end the delay of STI, and an interrupt could come in ring 0 with the user's GS: then STI is done again.

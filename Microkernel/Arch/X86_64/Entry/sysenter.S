@@ -48,6 +48,16 @@ sysenter_odd_slow:
     movabs $SYSENTER_RETURN, %rcx
     SAVED_TO kernel_call_slow, ENTRY_FULL
 
+// In place of `entry_sysenter` while a thread runs that the fast path must not find (`Special`).
+    .globl entry_sysenter_foreign
+entry_sysenter_foreign:
+    swapgs
+    pushfq                              // rsp is the kernel stack
+    pop %r11
+    or $FLAGS_INTERRUPT, %r11d
+    mov %rcx, %gs:CPU_SCRATCH
+    jmp entry_sysenter_odd
+
 // Single step over the trap: `debug` has cleared TF, nothing else of SYSENTER's work is touched.
     .globl entry_sysenter_stepped
 entry_sysenter_stepped:

@@ -6,6 +6,8 @@ import PhysicalMemory
 /// the processor has it, else by FXSAVE, and then there is no AVX. AVX-512 stays off: 2,688 bytes a thread and on each signal's stack.
 enum ExtendedState {
   static var size: Int { ExtendedArea.size }
+  /// Bytes a slot: behind the area is `apus_special`.
+  static var stride: Int { Int(EXTENDED_STRIDE) }
 
   /// CPUID says so before CR4 does.
   static var hasXSAVE: Bool { x86_cpuid(1).c & 1 << 26 != 0 && x86_cpuid(0).a >= 13 }
@@ -37,7 +39,7 @@ enum ExtendedState {
   }
 
   static func area(_ cpu: UnsafeMutablePointer<apus_cpu>, _ slot: Int) -> UnsafeMutableRawPointer {
-    UnsafeMutableRawPointer(cpu.pointee.fpu_states + slot &* size)
+    UnsafeMutableRawPointer(cpu.pointee.fpu_states + slot &* stride)
   }
 
   @inline(__always)

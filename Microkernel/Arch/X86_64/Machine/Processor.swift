@@ -56,15 +56,26 @@ public enum Processor {
     x86_write_msr(Register.gsBase, UInt64(UInt(bitPattern: cpu)))
     x86_write_msr(Register.kernelGSBase, 0)
     x86_write_msr(Register.star, Segment.star)
-    x86_write_msr(Register.lstar, cpu.pointee.fpu_features != 0 ? address_of_entry_syscall_xsave() : address_of_entry_syscall())
+    let entry = cpu.pointee.fpu_features != 0 ? address_of_entry_syscall_xsave() : address_of_entry_syscall()
+    use(Register.lstar, fast: entry, full: address_of_entry_syscall_foreign(), cpu)
+    x86_write_msr(Register.fsBase, 0)
     x86_write_msr(Register.cstar, address_of_entry_compat())
     x86_write_msr(Register.sfmask, Flags.maskedByCall)
     return cpu
   }
 
+  /// Programs enter at `fast`, those that the fast path must not find at `full`.
+  private static func use(_ register: UInt32, fast: UInt64, full: UInt64, _ cpu: UnsafeMutablePointer<apus_cpu>) {
+    x86_write_msr(register, fast)
+    cpu.pointee.entry_register = register
+    cpu.pointee.entry_fast = fast
+    cpu.pointee.entry_full = full
+  }
+
   /// Sends all ways into the kernel by the entries that know no fast path, and so see every message. After `offer`.
   /// - Parameter idt: as `start` got it.
-  public static func takeSlowPath(idt: UInt64) {
+  public static func takeSlowPath(idt: UInt64, _ cpu: UnsafeMutablePointer<apus_cpu>) {
+    cpu.pointee.entry_register = 0
     set_entry_records()
     x86_write_msr(Register.lstar, address_of_entry_syscall_slow())
     if x86_read_msr(Register.sysenterCode) != 0 { x86_write_msr(Register.sysenterAddress, address_of_entry_sysenter_slow()) }
@@ -93,7 +104,8 @@ public enum Processor {
     x86_write_msr(Register.sysenterCode, way == .sysenter ? Selector.kernelCode : 0)
     guard way == .sysenter else { return }
     x86_write_msr(Register.sysenterStack, cpu.pointee.stack)
-    x86_write_msr(Register.sysenterAddress, cpu.pointee.fpu_features != 0 ? address_of_entry_sysenter_xsave() : address_of_entry_sysenter())
+    let entry = cpu.pointee.fpu_features != 0 ? address_of_entry_sysenter_xsave() : address_of_entry_sysenter()
+    use(Register.sysenterAddress, fast: entry, full: address_of_entry_sysenter_foreign(), cpu)
     set_entry_by_sysenter()
     x86_write_msr(Register.lstar, address_of_entry_syscall_foreign())
   }
@@ -118,6 +130,7 @@ public enum Processor {
     static var lstar: UInt32 { 0xC000_0082 }
     static var cstar: UInt32 { 0xC000_0083 }
     static var sfmask: UInt32 { 0xC000_0084 }
+    static var fsBase: UInt32 { 0xC000_0100 }
     static var gsBase: UInt32 { 0xC000_0101 }
     static var kernelGSBase: UInt32 { 0xC000_0102 }
   }

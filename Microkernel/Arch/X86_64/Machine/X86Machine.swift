@@ -103,10 +103,21 @@ public struct X86Machine: Machine, ~Copyable {
   // MARK: FPU
 
   public func extendedState(slot: Int) -> UInt64 { UInt64(UInt(bitPattern: ExtendedState.area(cpu, slot))) }
-  public mutating func resetExtendedState(slot: Int) { ExtendedState.reset(cpu, slot) }
-  public mutating func copyExtendedState(from: Int, to: Int) { ExtendedState.copy(cpu, from: from, to: to) }
+  public mutating func resetExtendedState(slot: Int) {
+    ExtendedState.reset(cpu, slot)
+    Special.reset(cpu, slot)
+  }
+  public mutating func copyExtendedState(from: Int, to: Int) {
+    ExtendedState.copy(cpu, from: from, to: to)
+    Special.copy(cpu, from: from, to: to)
+  }
   public mutating func saveExtendedState(slot: Int, signalFrame: UnsafeMutableRawPointer) { ExtendedState.save(cpu, slot, to: signalFrame) }
   public mutating func restoreExtendedState(slot: Int, signalFrame: UnsafeRawPointer) { ExtendedState.restore(cpu, slot, from: signalFrame) }
+
+  public mutating func setBases(slot: Int, fs: UInt64, gs: UInt64) throws(Errno) { Special.set(cpu, slot, fs: fs, gs: gs) }
+  public mutating func setWatch(slot: Int, addresses: (UInt64, UInt64, UInt64, UInt64), control: UInt64) throws(Errno) -> UInt64 {
+    try Special.watch(cpu, slot, addresses, control)
+  }
 
   // MARK: Words and the end
 
@@ -142,6 +153,12 @@ extension X86Machine {
     return lines.isSpurious(line) ? nil : line
   }
 
+  /// What the debug registers have noticed of the thread that runs.
+  public func takeDebugTrap() -> UInt64 {
+    guard let context = cpu.pointee.current else { return 0 }
+    return Special.takeTrap(cpu, context)
+  }
+
   public func acknowledge(line: Int) { lines.acknowledge(line) }
   public func acknowledgeTimer() { apic.acknowledge() }
 
@@ -158,6 +175,8 @@ extension X86Machine {
       cpu.pointee.current = context
       cpu.pointee.tss.pointee.rsp.0 = UInt64(UInt(bitPattern: context + 1))
       ExtendedState.load(cpu, thread.pointee.extendedState)
+      x86_clear_selectors()
+      Special.load(cpu, thread.pointee.extendedState)
     }
     if cpu.pointee.root != thread.pointee.root { load(thread.pointee.root) }
     entry_resume(context)

@@ -41,6 +41,7 @@ public struct X86Context: ThreadContext {
   }
 
   @inlinable public var isFast: Bool { registers.entry == Entry.call || registers.entry == Entry.sysenter }
+  @inlinable public mutating func leaveFully() { registers.entry = Entry.full }
   @inlinable public var instruction: UInt64 { registers.rip }
   @inlinable public var stack: UInt64 { registers.rsp }
 
@@ -78,8 +79,9 @@ public enum Flags {
 
   /// Of a new thread: interrupts on, and the bit that is always 1.
   public static var initial: UInt64 { interrupt | 2 }
-  /// What a program may choose: the arithmetic flags, single step, direction, alignment check, identification.
-  public static var user: UInt64 { 0xD5 | 1 << 11 | trap | direction | alignmentCheck | 1 << 21 }
+  /// What a program may choose: the arithmetic flags, single step, direction, alignment check, identification; and RF, which lets it
+  /// pass a breakpoint of its own.
+  public static var user: UInt64 { 0xD5 | 1 << 11 | trap | direction | resume | alignmentCheck | 1 << 21 }
   /// What SYSCALL clears: all that changes how the kernel runs (SEC5).
   public static var maskedByCall: UInt64 { trap | interrupt | direction | privilegeLevel | nestedTask | resume | alignmentCheck }
 

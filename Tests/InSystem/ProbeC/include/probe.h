@@ -71,6 +71,25 @@ PROBE_PLACE(probe_handler)
 PROBE_PLACE(probe_restorer)
 __attribute__((swift_attr("nonisolated(unsafe)"))) extern uint64_t probe_rounds_left;
 void probe_spoil(void);
+__attribute__((swift_attr("nonisolated(unsafe)"))) extern uint64_t probe_based, probe_based_turns;
+// Threads with bases and debug registers, and places in them (`Registers.swift`).
+PROBE_PLACE(own_fs)
+PROBE_PLACE(own_gs)
+PROBE_PLACE(watched)
+PROBE_PLACE(probe_based_other)
+PROBE_PLACE(probe_based_waiter)
+PROBE_PLACE(probe_read_base)
+PROBE_PLACE(probe_write_base)
+PROBE_PLACE(probe_watch_write)
+PROBE_PLACE(probe_watch_write_seen)
+PROBE_PLACE(probe_watch_execution)
+PROBE_PLACE(probe_watch_execution_place)
+PROBE_PLACE(probe_watch_copy)
+PROBE_PLACE(probe_watch_selector)
+PROBE_PLACE(probe_watch_selector_call)
+PROBE_PLACE(probe_watch_child)
+PROBE_PLACE(probe_read_selectors)
+void probe_load_selectors(void);
 // A server: answers every request with the request, for ever; it ends the machine on type 1. Loads its own
 // patterns into the SSE, AVX and x87 registers first and checks them after every message: type 2 is the answer if they changed.
 PROBE_PLACE(probe_server)

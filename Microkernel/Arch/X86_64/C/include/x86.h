@@ -29,6 +29,16 @@ typedef struct {
   uint16_t reserved3, io_map_base;
 } __attribute__((packed)) apus_tss;
 
+// What few threads have; loaded and taken away at a switch only if one of the two has any. On 64 bytes, behind the vector registers.
+typedef struct {
+  uint64_t fs, gs;       // bases
+  uint64_t address[4];   // DR0 ... DR3
+  uint32_t control;      // DR7
+  uint32_t status;       // DR6: what was noticed
+  uint64_t is_used;      // whether anything of it is not as in a new thread
+} apus_special;
+_Static_assert(sizeof(apus_special) == EXTENDED_STRIDE - EXTENDED_SIZE && EXTENDED_STRIDE % 64 == 0, "XSAVE wants its areas aligned");
+
 // What belongs to one processor. The first fields are known to the assembly.
 typedef struct {
   apus_context *_Nullable current;  // the thread that was resumed last; null in idle
@@ -37,7 +47,7 @@ typedef struct {
   uint64_t root;           // what CR3 holds
   uint64_t kernel_root;    // top table without a user half, for idle
   uint8_t *_Nullable fpu;  // whose state is in the FPU registers: its place in memory; null: nobody's
-  uint8_t *fpu_states;  // EXTENDED_SIZE bytes a thread slot
+  uint8_t *fpu_states;  // EXTENDED_STRIDE bytes a thread slot
   uint64_t fpu_mxcsr_mask; // bits of MXCSR that this CPU has
   apus_tss *tss;
   void *self;     // this very struct
@@ -47,6 +57,10 @@ typedef struct {
   uint64_t slots;
   uint64_t fast_calls;
   uint64_t fpu_features;   // what XCR0 holds; 0: no XSAVE
+  apus_special *_Nullable special;  // whose the bases and debug registers are; null: as in a new thread
+  // The MSR that says where programs enter, and both places: with the fast path and without. 0: always without.
+  uint32_t entry_register;
+  uint64_t entry_fast, entry_full;
 } apus_cpu;
 
 #define APUS_AT(type, field, offset) _Static_assert(offsetof(type, field) == offset, #field)
@@ -138,6 +152,20 @@ APUS_INLINE uint64_t x86_read_cr4(void) {
 }
 APUS_INLINE void x86_write_cr4(uint64_t value) { __asm__ volatile("mov %0, %%cr4" : : "r"(value) : "memory"); }
 APUS_INLINE void x86_write_dr7(uint64_t value) { __asm__ volatile("mov %0, %%dr7" : : "r"(value)); }
+APUS_INLINE uint64_t x86_read_dr6(void) {
+  uint64_t value;
+  __asm__ volatile("mov %%dr6, %0" : "=r"(value));
+  return value;
+}
+APUS_INLINE void x86_write_dr6(uint64_t value) { __asm__ volatile("mov %0, %%dr6" : : "r"(value)); }
+APUS_INLINE void x86_write_watched(const uint64_t *addresses) {
+  __asm__ volatile("mov %0, %%dr0\n\tmov %1, %%dr1\n\tmov %2, %%dr2\n\tmov %3, %%dr3"
+    : : "r"(addresses[0]), "r"(addresses[1]), "r"(addresses[2]), "r"(addresses[3]));
+}
+// Null selectors in DS, ES, FS and the user's GS, whose base lies behind SWAPGS. May clear the bases of the last two.
+APUS_INLINE void x86_clear_selectors(void) {
+  __asm__ volatile("mov %0, %%ds\n\tmov %0, %%es\n\tmov %0, %%fs\n\tswapgs\n\tmov %0, %%gs\n\tswapgs" : : "r"(0) : "memory");
+}
 APUS_INLINE uint64_t x86_read_msr(uint32_t number) {
   uint32_t low, high;
   __asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(number));

@@ -75,6 +75,8 @@
 // What XSAVE keeps: x87, SSE, the upper halves of AVX (SDM vol. 1, 13.1), and the bytes of a thread slot for it.
 #define EXTENDED_FEATURES 7
 #define EXTENDED_SIZE 832
+// Behind it in the slot: apus_special.
+#define EXTENDED_STRIDE 896
 // Where SYSENTER, which keeps no return address, goes back to: behind `mov %rsp, %rcx; sysenter` in the stub page.
 #define SYSENTER_RETURN 0x600000000005
 // RFLAGS that SYSENTER leaves as the user has set them: TF, DF, NT, AC; and what it clears.

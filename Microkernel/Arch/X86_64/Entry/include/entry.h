@@ -5,7 +5,7 @@
 #include "../../C/include/x86.h"
 
 #define APUS_PLACE __attribute__((swift_attr("nonisolated(unsafe)"))) extern char
-APUS_PLACE entry_vectors, entry_syscall, entry_syscall_slow, entry_syscall_foreign, entry_sysenter, entry_sysenter_slow, entry_syscall_xsave, entry_sysenter_xsave, entry_compat,
+APUS_PLACE entry_vectors, entry_syscall, entry_syscall_slow, entry_syscall_foreign, entry_sysenter, entry_sysenter_slow, entry_syscall_xsave, entry_sysenter_xsave, entry_sysenter_foreign, entry_compat,
   entry_polls, entry_records;
 #undef APUS_PLACE
 __attribute__((swift_attr("nonisolated(unsafe)"))) extern uint64_t entry_way;
@@ -22,6 +22,8 @@ __attribute__((always_inline)) static inline uint64_t address_of_entry_sysenter_
 
 __attribute__((always_inline)) static inline uint64_t address_of_entry_syscall_xsave(void) { return (uint64_t)&entry_syscall_xsave; }
 __attribute__((always_inline)) static inline uint64_t address_of_entry_sysenter_xsave(void) { return (uint64_t)&entry_sysenter_xsave; }
+
+__attribute__((always_inline)) static inline uint64_t address_of_entry_sysenter_foreign(void) { return (uint64_t)&entry_sysenter_foreign; }
 
 // Programs enter by SYSENTER: the word that says so in a thread's record.
 __attribute__((always_inline)) static inline void set_entry_by_sysenter(void) { entry_way = ENTRY_SYSENTER; }
