@@ -53,6 +53,32 @@ extension SandboxTests {
       #expect(isFilled(full ? 90 : 3))
     }
 
+    @Test("each process has the bases of FS and GS that its slot has: two beside one another, changed, cleared, in the next process of the slot")
+    func bases() throws {
+      let world = try World()
+      for slot in 0..<2 {
+        world.sandbox.bases[slot] = Bases(fs: World.stack - 4096, gs: World.stack - 2048)
+        try world.start(slot, .based)
+        for (offset, value) in [(0, 1), (2056, 2), (64, 3), (136, 4)] as [(Int, UInt64)] {
+          world.frame(2 * slot + 1).storeBytes(of: value + 16 * UInt64(slot), toByteOffset: offset, as: UInt64.self)
+        }
+      }
+      for _ in 0..<3 {
+        for slot in 0..<2 {
+          #expect(world.go(slot, full: false) == .trap(slot: slot))
+          #expect(world.context(slot).rbx == 1 + 16 * UInt64(slot) && world.context(slot).r12 == 2 + 16 * UInt64(slot))
+        }
+      }
+      world.sandbox.bases[0] = Bases(fs: World.stack - 4096 + 64, gs: World.stack - 4096 + 128)
+      #expect(world.go(0) == .trap(slot: 0) && world.context(0).rbx == 3 && world.context(0).r12 == 4)
+      #expect(world.go(1) == .trap(slot: 1) && world.context(1).rbx == 17 && world.context(1).r12 == 18)
+      world.sandbox.bases[0] = Bases()
+      #expect(world.go(0) == .fault(slot: 0, address: 0, error: 4))
+      world.sandbox.destroy(slot: 1)
+      try world.start(1, .based)
+      #expect(world.go(1, full: true) == .trap(slot: 1) && world.context(1).rbx == 17, "the slot's, until they are changed")
+    }
+
     @Test("upper halves of AVX come from the broker, are there at a trap and are kept over it", arguments: [false, true])
     func upperHalves(full: Bool) throws {
       let world = try World()

@@ -33,6 +33,7 @@ struct Code {
   static var trap: Code { Code(start_of_trap(), length_of_trap()) }
   static var load: Code { Code(start_of_load(), length_of_load()) }
   static var store: Code { Code(start_of_store(), length_of_store()) }
+  static var based: Code { Code(start_of_based(), length_of_based()) }
   static var loop: Code { Code(start_of_loop(), length_of_loop()) }
   static var call: Code { Code(start_of_call(), length_of_call()) }
   static var count: Code { Code(start_of_count(), length_of_count()) }

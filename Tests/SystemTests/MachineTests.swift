@@ -73,7 +73,7 @@ import ToolKit
 
   static let ways = ["syscall", "sysenter", "int", "syscall fastpath=off", "sysenter fastpath=off"]
 
-  @Test("issue 4: FS and GS bases per thread, kept over 20,000 rounds of faults, messages, interrupts and signals beside a thread with others, by every way in",
+  @Test("SEC7 FS and GS bases per thread, kept over 20,000 rounds of faults, messages, interrupts and signals beside a thread with others, by every way in",
     arguments: ["max", "Skylake-Client-v1", "qemu64"], ways)
   func bases(cpu: String, entry: String) throws {
     if cpu != "Skylake-Client-v1", entry.hasPrefix("sysenter") { return }  // has none
@@ -84,7 +84,7 @@ import ToolKit
     #expect(log.contains("probe: ok two threads keep their bases"))
   }
 
-  @Test("issue 4: SEC3 SEC6 bases, debug registers and selectors are the thread's own: set, stopped at, copied by fork or not, gone with the image, never the kernel's",
+  @Test("SEC3 SEC6 SEC7 bases, debug registers and selectors are the thread's own: set, stopped at, copied by fork or not, gone with the image, never the kernel's",
     arguments: ["max", "Skylake-Client-v1", "qemu64"], ways)
   func threadRegisters(cpu: String, entry: String) throws {
     var machine = try Self.machine("registers-\(cpu)-\(entry.filter(\.isLetter))", words: ["ipc=\(entry)", "probe=registers"])

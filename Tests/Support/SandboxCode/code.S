@@ -35,6 +35,15 @@ program store
     jmp 1b
 end store
 
+// What lies at the bases of FS and GS, then traps.
+program based
+1:  mov %fs:0, %rbx
+    mov %gs:8, %r12
+    movabs $0x600000000000, %r11
+    call *%r11
+    jmp 1b
+end based
+
 program loop
 1:  jmp 1b
 end loop

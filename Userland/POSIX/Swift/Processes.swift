@@ -113,6 +113,10 @@ public func sleep(nanoseconds: UInt64) throws(Errno) { _ = try request(PM.Sleep(
 @discardableResult
 public func alarm(nanoseconds: UInt64) throws(Errno) -> UInt64 { try request(PM.Alarm(nanoseconds: nanoseconds), of: .pm).left }
 
+/// The bases of the segments FS and GS of this thread, for what it keeps per thread: user addresses. fork(2) copies them, a new image
+/// has 0. Costs the kernel's fast path as long as one is not 0.
+public func setThreadBases(fs: UInt64, gs: UInt64 = 0) throws(Errno) { _ = try kernelRequest(Kernel.ThreadBases(fs: fs, gs: gs)) }
+
 /// Nanoseconds since boot.
 public func now() -> UInt64 {
   do throws(Errno) { return try kernelRequest(Kernel.Clock()).now } catch { return 0 }

@@ -42,8 +42,16 @@ struct LinuxMachine: Machine {
 
   private func area(_ slot: Int) -> UnsafeMutableRawPointer { broker.sandbox.extendedState(slot: slot) }
 
-  mutating func resetExtendedState(slot: Int) { ExtendedArea.reset(area(slot)) }
-  mutating func copyExtendedState(from: Int, to: Int) { area(to).copyMemory(from: area(from), byteCount: ExtendedArea.size) }
+  mutating func resetExtendedState(slot: Int) {
+    ExtendedArea.reset(area(slot))
+    broker.sandbox.bases[slot] = Bases()
+  }
+  mutating func copyExtendedState(from: Int, to: Int) {
+    area(to).copyMemory(from: area(from), byteCount: ExtendedArea.size)
+    broker.sandbox.bases[to] = broker.sandbox.bases[from]
+  }
+  /// There are no debug registers: Linux gives them to a debugger only, and a process of ours has none.
+  mutating func setBases(slot: Int, fs: UInt64, gs: UInt64) throws(Errno) { broker.sandbox.bases[slot] = Bases(fs: fs, gs: gs) }
   mutating func saveExtendedState(slot: Int, signalFrame: UnsafeMutableRawPointer) {
     (signalFrame + SignalFrame.extendedState).copyMemory(from: area(slot), byteCount: ExtendedArea.size)
   }

@@ -1,6 +1,15 @@
 import CLinux
 import CX86
 
+/// Of the segments FS and GS.
+public struct Bases: Equatable, Sendable {
+  public var fs: UInt64 = 0, gs: UInt64 = 0
+  public init(fs: UInt64 = 0, gs: UInt64 = 0) {
+    self.fs = fs
+    self.gs = gs
+  }
+}
+
 /// What the broker knows of one slot's process.
 struct Body {
   enum State: Equatable {
@@ -24,6 +33,8 @@ struct Body {
   /// Orders that the process has been given and has not yet carried out; in `published` from `done` on.
   var published: [sandbox_order] = []
   var done = 0
+  /// What the process has been told to set: those of a new one are 0.
+  var bases = Bases()
   /// Somebody wants the processor from it.
   var interrupting = false
 

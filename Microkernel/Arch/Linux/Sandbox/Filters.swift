@@ -23,6 +23,7 @@ extension Sandbox {
     AllowedCall(number: Int(LINUX_rt_sigreturn.rawValue), name: "rt_sigreturn", way: .free),
     AllowedCall(number: Int(LINUX_mmap.rawValue), name: "mmap", way: .checked),
     AllowedCall(number: Int(LINUX_munmap.rawValue), name: "munmap", way: .checked),
+    AllowedCall(number: Int(LINUX_arch_prctl.rawValue), name: "arch_prctl", way: .checked),
     AllowedCall(number: Int(STUB_TRAP), name: "trap", way: .message),
     AllowedCall(number: Int(STUB_FAULT), name: "fault", way: .message),
     AllowedCall(number: Int(STUB_EXCEPTION), name: "exception", way: .message),

@@ -1,6 +1,6 @@
 import CLinux
 
-/// What a process must do to its mappings before its next instruction. Its mappings are a TLB: forgetting more than was
+/// What a process must do to its mappings, and to the bases of FS and GS, before its next instruction. Its mappings are a TLB: forgetting more than was
 /// asked is always right, so a list that grows too long becomes "forget everything", and so does a space with too many pieces.
 struct Orders {
   private(set) var list: [sandbox_order] = []
@@ -45,10 +45,18 @@ struct Orders {
     list.append(Self.unmap(UInt64(STUB_END), UInt64(USER_END) - UInt64(STUB_END)))
   }
 
-  /// Hands the list over, in place of an old one.
-  mutating func publish(_ old: inout [sandbox_order]) {
+  /// Hands the list over, in place of an old one; with these bases at its end, if they are to be set.
+  mutating func publish(_ old: inout [sandbox_order], bases: Bases? = nil) {
+    if let bases {
+      list.append(Self.set(LINUX_SET_FS, bases.fs))
+      list.append(Self.set(LINUX_SET_GS, bases.gs))
+    }
     old.removeAll(keepingCapacity: true)
     swap(&old, &list)
+  }
+
+  private static func set(_ which: Int32, _ base: UInt64) -> sandbox_order {
+    sandbox_order(number: UInt64(LINUX_arch_prctl.rawValue), address: UInt64(which), length: base, protection: 0, flags: 0, offset: 0, reserved: (0, 0))
   }
 
   private static func unmap(_ address: UInt64, _ length: UInt64) -> sandbox_order {
@@ -84,7 +92,7 @@ extension sandbox_order {
   func isAsked(by notification: linux_notification) -> Bool {
     let asked = notification.argument
     guard UInt64(bitPattern: Int64(notification.number)) == number, asked.0 == address, asked.1 == length else { return false }
-    return number == UInt64(LINUX_munmap.rawValue)
+    return number != UInt64(LINUX_mmap.rawValue)
       || asked.2 == protection && asked.3 == flags && asked.4 == UInt64(STUB_FRAMES_FD) && asked.5 == offset
   }
 }

@@ -16,6 +16,8 @@ public final class Sandbox {
   let zygote: Zygote
   let poll: Int32
   var bodies: [Body]
+  /// By slot, whether it has a process or not: with which bases it runs. User addresses.
+  public var bases: [Bases]
   var slotOfProcess: [Int32: Int] = [:]
   var watched: Set<Int32> = []
   /// The process that was resumed last: most likely the next to speak.
@@ -64,6 +66,7 @@ public final class Sandbox {
     size = frames
     self.slots = slots
     bodies = Array(repeating: Body(), count: slots)
+    bases = Array(repeating: Bases(), count: slots)
     processors = Processors.pin()
     poll = Int32(truncatingIfNeeded: linux(LINUX_epoll_create1, 0x80000))  // EPOLL_CLOEXEC
     floatingMask = Self.readFloatingMask()
@@ -163,9 +166,11 @@ public final class Sandbox {
   }
 
   private func publishOrders(_ slot: Int) {
-    if bodies[slot].orders.list.isEmpty { return }
+    let wanted = bases[slot] == bodies[slot].bases ? nil : bases[slot]
+    if bodies[slot].orders.list.isEmpty, wanted == nil { return }
     let page = ordersPage(slot)
-    bodies[slot].orders.publish(&bodies[slot].published)
+    bodies[slot].orders.publish(&bodies[slot].published, bases: wanted)
+    bodies[slot].bases = bases[slot]
     bodies[slot].done = 0
     bodies[slot].published.withUnsafeBytes { (page + Int(ORDERS_LIST)).copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
     page.storeBytes(of: UInt64(bodies[slot].published.count), toByteOffset: Int(ORDERS_COUNT), as: UInt64.self)

@@ -96,7 +96,7 @@ extension Sandbox {
     if notification.number < STUB_TRAP { carryOut(slot, notification) } else { note(slot, notification) }
   }
 
-  /// mmap or munmap: exactly what is next on our list, from the place where the stub carries out the list. Its arguments
+  /// mmap, munmap or arch_prctl: exactly what is next on our list, from the place where the stub carries out the list. Its arguments
   /// are registers, so they are what Linux will use.
   private func carryOut(_ slot: Int, _ notification: linux_notification) {
     let body = bodies[slot]

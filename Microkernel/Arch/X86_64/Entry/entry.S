@@ -50,19 +50,7 @@ entry_resume:
     mov %rcx, %rax
     shr $47, %rax                       // SYSRET to a non-canonical address faults in ring 0 on Intel (SEC1)
     jnz full
-    mov CONTEXT_RBX(%rsp), %rbx
-    mov CONTEXT_R12(%rsp), %r12
-    mov CONTEXT_R13(%rsp), %r13
-    mov CONTEXT_R14(%rsp), %r14
-    mov CONTEXT_R15(%rsp), %r15
-    mov CONTEXT_R8(%rsp), %r8
-    mov CONTEXT_R9(%rsp), %r9
-    mov CONTEXT_R10(%rsp), %r10
-    mov CONTEXT_RAX(%rsp), %rax
-    mov CONTEXT_RDI(%rsp), %rdi
-    mov CONTEXT_RBP(%rsp), %rbp
-    mov CONTEXT_FLAGS(%rsp), %r11
-    xor %esi, %esi                      // nothing of the kernel's leaks
+    LOADED
     xor %edx, %edx
     mov CONTEXT_RSP(%rsp), %rsp
     swapgs
@@ -76,19 +64,7 @@ entry_resume:
     or %rdx, %rax
     shr $47, %rax                       // so does SYSEXIT, for either of the two
     jnz full
-    mov CONTEXT_RBX(%rsp), %rbx
-    mov CONTEXT_R12(%rsp), %r12
-    mov CONTEXT_R13(%rsp), %r13
-    mov CONTEXT_R14(%rsp), %r14
-    mov CONTEXT_R15(%rsp), %r15
-    mov CONTEXT_R8(%rsp), %r8
-    mov CONTEXT_R9(%rsp), %r9
-    mov CONTEXT_R10(%rsp), %r10
-    mov CONTEXT_RAX(%rsp), %rax
-    mov CONTEXT_RDI(%rsp), %rdi
-    mov CONTEXT_RBP(%rsp), %rbp
-    mov CONTEXT_FLAGS(%rsp), %r11
-    xor %esi, %esi
+    LOADED
     jmp entry_sysexit
 
 full:

@@ -1,4 +1,4 @@
-// What SYSCALL and SYSENTER have in common once the record is found.
+// What SYSCALL and SYSENTER have in common once the record is found, and what SYSRET and SYSEXIT have.
 
 // rcx = return address, r11 = flags, both lost to the caller by contract, as rsi and rdx are (IPC/Message/Trap.swift).
 // `fastpath.S` comes first and goes on here with what it does not do itself: rsp is the record, the user's is in CPU_SCRATCH.
@@ -29,4 +29,21 @@
     xor %ebp, %ebp
     call \function                      // does not return, nor do the others: they end in entry_resume or entry_idle
     ud2
+.endm
+
+// What SYSRET and SYSEXIT do not load themselves, from the record in rsp: the message, the result, rbp, and the flags in r11.
+.macro LOADED
+    mov CONTEXT_RBX(%rsp), %rbx
+    mov CONTEXT_R12(%rsp), %r12
+    mov CONTEXT_R13(%rsp), %r13
+    mov CONTEXT_R14(%rsp), %r14
+    mov CONTEXT_R15(%rsp), %r15
+    mov CONTEXT_R8(%rsp), %r8
+    mov CONTEXT_R9(%rsp), %r9
+    mov CONTEXT_R10(%rsp), %r10
+    mov CONTEXT_RAX(%rsp), %rax
+    mov CONTEXT_RDI(%rsp), %rdi
+    mov CONTEXT_RBP(%rsp), %rbp
+    mov CONTEXT_FLAGS(%rsp), %r11
+    xor %esi, %esi                      // nothing of the kernel's leaks
 .endm

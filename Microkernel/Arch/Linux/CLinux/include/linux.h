@@ -21,7 +21,7 @@ LINUX_INLINE int64_t linux_call(int64_t number, int64_t a, int64_t b, int64_t c,
 typedef enum {
   LINUX_close = 3, LINUX_mmap = 9, LINUX_munmap = 11, LINUX_rt_sigaction = 13, LINUX_rt_sigprocmask = 14, LINUX_rt_sigreturn = 15, LINUX_ioctl = 16,
   LINUX_sendto = 44, LINUX_recvfrom = 45, LINUX_sendmsg = 46, LINUX_recvmsg = 47, LINUX_clone = 56, 
-  LINUX_getppid = 110, LINUX_sigaltstack = 131, LINUX_prctl = 157, LINUX_exit_group = 231, LINUX_sched_setaffinity = 203,
+  LINUX_getppid = 110, LINUX_sigaltstack = 131, LINUX_prctl = 157, LINUX_arch_prctl = 158, LINUX_exit_group = 231, LINUX_sched_setaffinity = 203,
   LINUX_sched_getaffinity = 204, LINUX_epoll_ctl = 233, LINUX_signalfd4 = 289, LINUX_epoll_create1 = 291, LINUX_prlimit64 = 302, LINUX_getcpu = 309, LINUX_seccomp = 317, LINUX_memfd_create = 319, LINUX_pidfd_open = 434,
   LINUX_close_range = 436,
   LINUX_epoll_pwait2 = 441,
@@ -65,6 +65,10 @@ typedef enum {
 } LinuxFlag;
 #define LINUX_NOTIF_RECV 0xC0502100
 #define LINUX_NOTIF_SEND 0xC0182101
+
+// What arch_prctl sets (asm/prctl.h).
+#define LINUX_SET_GS 0x1001
+#define LINUX_SET_FS 0x1002
 
 // MARK: Signals
 

@@ -27,7 +27,7 @@
 #define ORDERS_WIDE 16
 #define ORDERS_LIST 64
 #define ORDER_SIZE 64
-#define ORDERS_LIMIT 63
+#define ORDERS_LIMIT 61         // of mappings; two bases may follow
 
 // What a process says to the broker: system call numbers that Linux does not have. The answer is STUB_LEAVE_...
 #define STUB_TRAP 0x1000
@@ -109,6 +109,6 @@ typedef struct {
   uint64_t number, address, length, protection, flags, offset, reserved[2];
 } sandbox_order;
 
-_Static_assert(sizeof(sandbox_order) == ORDER_SIZE && ORDERS_LIST + ORDERS_LIMIT * ORDER_SIZE <= 4096, "orders fit in a page");
+_Static_assert(sizeof(sandbox_order) == ORDER_SIZE && ORDERS_LIST + (ORDERS_LIMIT + 2) * ORDER_SIZE <= 4096, "orders fit in a page");
 #endif
 #endif
