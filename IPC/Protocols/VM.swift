@@ -7,6 +7,7 @@ public enum VM {
     case fork, execBegin, execMap, execWrite, execCommit, execAbort, exit
     case spawn, release, mapPhysical, mapContiguous, mapModule, allowPhysical
     case information, regionInformation, commandLine
+    case madvise, mincore, mlock, munlock, mlockall, msync, mremap, immutable, nameRegion, getLimit, setLimit
   }
 
   public enum Protection {
@@ -23,6 +24,9 @@ public enum VM {
     @inlinable public static var fixed: UInt32 { 0x10 }
     @inlinable public static var anonymous: UInt32 { 0x20 }
     @inlinable public static var growsDown: UInt32 { 0x100 }
+    /// mlock(2) at once; MAP_POPULATE: only have the pages there.
+    @inlinable public static var locked: UInt32 { 0x2000 }
+    @inlinable public static var populate: UInt32 { 0x8000 }
     @inlinable public static var stack: UInt32 { 0x20000 }
     @inlinable public static var fixedNoReplace: UInt32 { 0x100000 }
   }
@@ -298,33 +302,63 @@ public enum VM {
     }
     public struct Reply: Wire {
       public var start, end: UInt64
-      public var protection: UInt32
+      /// Where `start` is in the object behind it, in bytes; of devices the physical address.
+      public var offset: UInt64
+      /// What its owner calls it, or zero bytes.
+      public var name: RS.Name
+      /// `Protection`.
+      public var protection: UInt8
       /// `RegionKind`.
-      public var kind: UInt32
+      public var kind: UInt8
+      /// `RegionFlags`.
+      public var flags: UInt16
       /// Pages present, and of these shared with another space.
-      public var resident, shared: UInt64
-      public init(start: UInt64, end: UInt64, protection: UInt32, kind: UInt32, resident: UInt64, shared: UInt64) {
+      public var resident, shared: UInt32
+      /// The pages present, each divided by the number of those who map it; in KiB.
+      public var proportional: UInt32
+      public init(
+        start: UInt64, end: UInt64, protection: UInt8, kind: UInt8, resident: UInt32, shared: UInt32, offset: UInt64 = 0,
+        name: RS.Name = (0, 0), flags: UInt16 = 0, proportional: UInt32 = 0
+      ) {
         self.start = start
         self.end = end
+        self.offset = offset
+        self.name = name
         self.protection = protection
         self.kind = kind
+        self.flags = flags
         self.resident = resident
         self.shared = shared
+        self.proportional = proportional
       }
     }
   }
 
+  /// Bits of `RegionInformation.Reply.flags`.
+  public enum RegionFlags {
+    /// All who map it see each other's writes.
+    @inlinable public static var shared: UInt16 { 1 }
+    /// May be a stack.
+    @inlinable public static var stack: UInt16 { 2 }
+    @inlinable public static var immutable: UInt16 { 4 }
+    @inlinable public static var locked: UInt16 { 8 }
+    /// Made by mmap, so that munmap and the like apply.
+    @inlinable public static var mapped: UInt16 { 16 }
+    @inlinable public static var sequential: UInt16 { 32 }
+    @inlinable public static var random: UInt16 { 64 }
+  }
+
   public enum RegionKind {
-    @inlinable public static var anonymous: UInt32 { 0 }
-    @inlinable public static var stack: UInt32 { 1 }
-    @inlinable public static var heap: UInt32 { 2 }
-    @inlinable public static var physical: UInt32 { 3 }
-    @inlinable public static var contiguous: UInt32 { 4 }
-    @inlinable public static var module: UInt32 { 5 }
-    @inlinable public static var stub: UInt32 { 6 }
-    @inlinable public static var image: UInt32 { 7 }
+    @inlinable public static var anonymous: UInt8 { 0 }
+    @inlinable public static var stack: UInt8 { 1 }
+    @inlinable public static var heap: UInt8 { 2 }
+    @inlinable public static var physical: UInt8 { 3 }
+    @inlinable public static var contiguous: UInt8 { 4 }
+    @inlinable public static var module: UInt8 { 5 }
+    @inlinable public static var stub: UInt8 { 6 }
+    @inlinable public static var image: UInt8 { 7 }
     /// Kept free: below a stack.
-    @inlinable public static var reserved: UInt32 { 8 }
+    @inlinable public static var reserved: UInt8 { 8 }
   }
 
   /// 48 bytes of the kernel command line from byte `offset` on, padded with zero bytes. Everybody may

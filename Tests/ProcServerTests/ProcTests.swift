@@ -15,7 +15,7 @@ final class World {
   }
   var processes: [Process] = []
   var services: [(String, UInt32, UInt32)] = []
-  var regions: [(UInt64, UInt64, UInt32, UInt32)] = []
+  var regions: [(UInt64, UInt64, UInt8, UInt8)] = []
   var mounts: [(UInt16, Endpoint, Endpoint, String)] = []
   var commandLine = "root=disk quiet"
   var memory: [UInt8] = []
@@ -53,7 +53,13 @@ final class World {
     case VM.RegionInformation.number:
       let call: VM.RegionInformation = message.body()
       guard let r = regions.first(where: { $0.1 > call.address }) else { throw .noSuchFile }
-      return Message(reply: VM.RegionInformation.Reply(start: r.0, end: r.1, protection: r.2, kind: r.3, resident: 3, shared: 1))
+      let isImage = r.3 == VM.RegionKind.image
+      return Message(reply: VM.RegionInformation.Reply(
+        start: r.0, end: r.1, protection: r.2, kind: r.3, resident: 3, shared: 1, offset: isImage ? 0x2000 : 0, name: isImage ? (0x74786574, 0) : (0, 0),
+        flags: isImage ? VM.RegionFlags.locked | VM.RegionFlags.shared : 0, proportional: 10))
+    case VM.GetLimit.number:
+      let call: VM.GetLimit = message.body()
+      return Message(reply: VM.GetLimit.Reply(soft: UInt64(call.resource) << 20, hard: VM.Resource.unlimited))
     case VM.CommandLine.number:
       let call: VM.CommandLine = message.body()
       let rest = String(decoding: Array(commandLine.utf8).dropFirst(Int(call.offset)).prefix(48), as: UTF8.self)
@@ -179,7 +185,7 @@ final class ProcTests {
     let all = [".", "..", "services", "meminfo", "kernel", "uptime", "cmdline", "version", "mounts", "1", "42"]
     #expect(try list("/") == all)
     #expect(try list("/", room: 32) == all)
-    #expect(try list("/42") == [".", "..", "status", "maps", "cmdline"])
+    #expect(try list("/42") == [".", "..", "status", "maps", "cmdline", "smaps_rollup", "limits"])
     #expect(failure { try list("/", room: 8) } == .invalidArgument)
   }
 
@@ -245,8 +251,16 @@ final class ProcTests {
   func maps() throws {
     let lines = try read("/42/maps").split(separator: "\n")
     #expect(lines.count == 2)
-    #expect(lines[0].split(separator: " ") == ["0x000000400000-0x000000410000", "r-x", "3", "1", "image"])
+    #expect(lines[0].split(separator: " ") == ["0x000000400000-0x000000410000", "r-xs", "0x00002000", "3", "1", "image", "locked", "[text]"])
     #expect(lines[1].hasSuffix("stack"))
+  }
+
+  @Test("V77 smaps_rollup: the sums of all regions; limits: what VM keeps to") func rollup() throws {
+    #expect(try read("/42/smaps_rollup") == "Size: 128 kB\nRss: 24 kB\nPss: 20 kB\nShared: 8 kB\nPrivate: 16 kB\nLocked: 64 kB\n")
+    #expect(try read("/42/limits").split(separator: "\n").map(String.init) == [
+      "Max data size 2097152 unlimited bytes", "Max stack size 3145728 unlimited bytes", "Max locked memory 8388608 unlimited bytes",
+      "Max address space 9437184 unlimited bytes",
+    ])
   }
 
   @Test("maps ends whatever VM says: a region that does not move on is an error, endless ones are cut")

@@ -39,8 +39,8 @@ import Testing
   }
 
   @Test("a region of vmmap") func region() {
-    let region = VM.RegionInformation.Reply(start: 0x400000, end: 0x403000, protection: 5, kind: 7, resident: 3, shared: 2)
-    #expect(text(regionText(region)) == "    000000400000     000000403000 r-x  image          3      2\n")
+    let region = VM.RegionInformation.Reply(start: 0x400000, end: 0x403000, protection: 5, kind: 7, resident: 3, shared: 2, offset: 0x2000, name: (0x74786574, 0), flags: VM.RegionFlags.locked)
+    #expect(text(regionText(region)) == "    000000400000     000000403000 r-xp image      00002000      3      2 locked text\n")
     #expect(text(regionText(VM.RegionInformation.Reply(start: 0, end: .max, protection: .max, kind: .max, resident: .max, shared: .max))).contains("rwx"))
   }
 

@@ -69,6 +69,15 @@ import Testing
     while world.system.vm.regions.slab.room > 0 { try world.system.map(world.driver, pages: 1) }
   }
 
+  @Test("V56 mremap, madvise, names and immutability happen whole or not at all") func regionCalls() throws {
+    let move = VM.Remap.mayMove | VM.Remap.fixed
+    #expect(try failEach { $0.system.error(VM.MRemap(
+      address: $0.mapping + 0x2000, oldLength: 3 << 12, newLength: 5 << 12, flags: move, newAddress: 0x3000_0000_1000), from: $0.process) } >= 1)
+    try failEach { $0.system.error(VM.MAdvise(address: $0.mapping + 0x2000, length: 3 << 12, advice: VM.Advice.random), from: $0.process) }
+    try failEach { $0.system.error(VM.NameRegion(address: $0.mapping + 0x2000, length: 3 << 12, name: (0x61, 0)), from: $0.process) }
+    try failEach { $0.system.error(VM.MImmutable(address: $0.mapping + 0x2000, length: 3 << 12), from: $0.process) }
+  }
+
   @Test("V56 M-A7 mmap") func mmap() throws {
     #expect(try failEach({ try fillRegions($0) }) { $0.system.error(VM.MMap(address: 0, length: 4096, protection: 3, flags: 0x22), from: $0.process) } == 1)
     let shared = try failEach({ try fillRegions($0) }) { $0.system.error(VM.MMap(address: 0, length: 4096, protection: 3, flags: 0x21), from: $0.process) }

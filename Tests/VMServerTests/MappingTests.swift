@@ -366,7 +366,7 @@ import Testing
     #expect(try brk(0x50_6000) == 0x50_4000)
     #expect(try brk(0x50_5000) == 0x50_5000)
     #expect(try brk(0x50_0000) == 0x50_0000)
-    #expect(system.space(process).pointee.heap == nil)
+    #expect(system.space(process).pointee.regions.find(0x50_0000) == nil)
     system.expectSound()
   }
 }

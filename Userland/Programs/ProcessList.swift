@@ -89,10 +89,12 @@ public func vmmap(_ program: Program) -> Int {
   let options = program.options("", usage: usage)
   guard options.operands.count == 1 else { program.misused(usage) }
   var resident: UInt64 = 0
+  var shared: UInt64 = 0
+  var proportional: UInt64 = 0
   var address: UInt64 = 0
   do throws(Errno) {
     let process = try owner(options.operands[0])
-    printText("           start              end prot kind       pages shared\n")
+    printText("           start              end prot kind          offset  pages shared name\n")
     while true {
       let region: VM.RegionInformation.Reply
       do throws(Errno) { region = try request(VM.RegionInformation(process: process, address: address), of: .vm) } catch {
@@ -100,7 +102,9 @@ public func vmmap(_ program: Program) -> Int {
         throw error
       }
       printBytes(regionText(region))
-      resident &+= region.resident
+      resident &+= UInt64(region.resident)
+      shared &+= UInt64(region.shared)
+      proportional &+= UInt64(region.proportional)
       guard region.end > address else { break }
       address = region.end
     }
@@ -109,6 +113,10 @@ public func vmmap(_ program: Program) -> Int {
   }
   printText("resident ")
   printBytes(decimal(resident &* 4))
+  printText(" KiB, of it shared ")
+  printBytes(decimal(shared &* 4))
+  printText(" KiB; its share of all ")
+  printBytes(decimal(proportional))
   printText(" KiB\n")
   return 0
 }
@@ -125,14 +133,25 @@ func regionText(_ region: VM.RegionInformation.Reply) -> [UInt8] {
   text += " "
   text += right(digits(region.end, base: 16, width: 12), 16)
   text += " "
-  text.append(region.protection & VM.Protection.read != 0 ? UInt8(ascii: "r") : 0x2D)
-  text.append(region.protection & VM.Protection.write != 0 ? UInt8(ascii: "w") : 0x2D)
-  text.append(region.protection & VM.Protection.execute != 0 ? UInt8(ascii: "x") : 0x2D)
-  text += "  "
+  let access = UInt32(region.protection)
+  text.append(access & VM.Protection.read != 0 ? UInt8(ascii: "r") : 0x2D)
+  text.append(access & VM.Protection.write != 0 ? UInt8(ascii: "w") : 0x2D)
+  text.append(access & VM.Protection.execute != 0 ? UInt8(ascii: "x") : 0x2D)
+  text.append(region.flags & VM.RegionFlags.shared != 0 ? UInt8(ascii: "s") : UInt8(ascii: "p"))
+  text += " "
   let kinds: [StaticString] = ["anonymous", "stack", "heap", "physical", "contiguous", "module", "stub", "image", "reserved"]
   text += left([UInt8](region.kind < 9 ? kinds[Int(region.kind)] : "?"), 10)
-  text += right(decimal(region.resident), 6)
-  text += right(decimal(region.shared), 7)
+  text += right(digits(region.offset, base: 16, width: 8), 9)
+  text += right(decimal(UInt64(region.resident)), 7)
+  text += right(decimal(UInt64(region.shared)), 7)
+  for (flag, word): (UInt16, StaticString) in [
+    (VM.RegionFlags.locked, " locked"), (VM.RegionFlags.immutable, " immutable"), (VM.RegionFlags.sequential, " sequential"),
+    (VM.RegionFlags.random, " random"),
+  ] where region.flags & flag != 0 { text += word }
+  if region.name.0 != 0 {
+    text += " "
+    text += POSIX.text(inWords: region.name)
+  }
   text += "\n"
   return text
 }

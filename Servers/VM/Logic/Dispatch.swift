@@ -13,6 +13,7 @@ enum Caller {
   static func of(_ number: VM.Number) -> Caller {
     switch number {
     case .mmap, .munmap, .mprotect, .brk, .information, .regionInformation, .commandLine: .anyone
+    case .madvise, .mincore, .mlock, .munlock, .mlockall, .msync, .mremap, .immutable, .nameRegion, .getLimit, .setLimit: .anyone
     case .mapPhysical, .mapContiguous, .mapModule: .service
     case .fork, .exit: .pm
     case .execBegin, .execMap, .execWrite, .execCommit, .execAbort: .vfs
@@ -79,6 +80,19 @@ extension VirtualMemory {
       let call = message.body(VM.RegionInformation.self)
       let space = try own(call.process == .none ? source : call.process)
       return Message(reply: try regionInformation(space, from: call.address))
+    case .madvise: try madvise(try own(source), message.body(), &ipc)
+    case .mincore: return Message(reply: try mincore(try own(source), message.body()))
+    case .mlock: try mlock(try own(source), message.body(), &ipc)
+    case .munlock: try munlock(try own(source), message.body())
+    case .mlockall: try mlockall(try own(source), message.body(VM.MLockAll.self).flags, &ipc)
+    case .msync: try msync(try own(source), message.body(), &ipc)
+    case .mremap: return Message(reply: VM.AddressReply(address: try mremap(try own(source), message.body(), &ipc)))
+    case .immutable: try makeImmutable(try own(source), message.body())
+    case .nameRegion: try nameRegion(try own(source), message.body())
+    case .getLimit:
+      let call = message.body(VM.GetLimit.self)
+      return Message(reply: try getLimit(try own(call.process == .none ? source : call.process), call.resource))
+    case .setLimit: try setLimit(try own(source), message.body(), &ipc)
     case .commandLine: return Message(reply: commandLine(from: message.body(VM.CommandLine.self).offset))
     }
     return Message(reply: Done())

@@ -20,7 +20,7 @@ extension VirtualMemory {
     } catch {
       if !copying {
         // No memory for a page that was promised: the same end for all kinds of fault (V93).
-        let signal = error == .noMemory ? Signal.kill : Signal.memory
+        let signal = error == .noMemory ? Signal.kill : error == .ioError ? Signal.bus : Signal.memory
         if !tell(space.pointee.supervisor, of: message.source, signal, fault, &ipc), spaces[message.source] == space {
           space.pointee.pending = PendingSignal(signal: signal, address: fault.address, instruction: fault.instruction)
           if space.pointee.hasPendingSignal == 0 { pendingSignals &+= 1 }
@@ -33,10 +33,13 @@ extension VirtualMemory {
 
   enum Signal {
     static var memory: UInt32 { 11 }
+    /// The region is right, but what it shows has no such page.
+    static var bus: UInt32 { 7 }
     static var kill: UInt32 { 9 }
   }
 
-  /// Puts the page for `address` there, fit for `access`. `.badAddress`: no such access is allowed there.
+  /// Puts the page for `address` there, fit for `access`. `.badAddress`: no such access is allowed there; `.ioError`: nothing
+  /// is there to be accessed.
   mutating func resolve<K: Transport>(_ space: Space.Pointer, _ address: UInt64, _ access: UInt32, _ ipc: inout K) throws(Errno) {
     guard let region = space.pointee.regions.find(address) else { throw .badAddress }
     let writing = access & KernelEvent.PageFault.write != 0

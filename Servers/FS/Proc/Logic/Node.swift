@@ -69,13 +69,15 @@ enum RootFile: Int, CaseIterable {
 }
 
 enum ProcessFile: Int, CaseIterable {
-  case status, maps, cmdline
+  case status, maps, cmdline, rollup, limits
 
   var name: StaticString {
     switch self {
     case .status: "status"
     case .maps: "maps"
     case .cmdline: "cmdline"
+    case .rollup: "smaps_rollup"
+    case .limits: "limits"
     }
   }
 }

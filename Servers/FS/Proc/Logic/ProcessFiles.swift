@@ -8,6 +8,8 @@ extension ProcFileSystem {
     switch file {
     case .status: writeStatus(process, into: &text, &ipc)
     case .maps: try writeMaps(process.process, into: &text, &ipc)
+    case .rollup: try writeRollup(process.process, into: &text, &ipc)
+    case .limits: try writeLimits(process.process, into: &text, &ipc)
     case .cmdline:
       // PM keeps the program's name; its arguments are in its own memory.
       withName(process) { text.append($0) }
@@ -38,34 +40,98 @@ extension ProcFileSystem {
     if thread.peer != .none { text.append("WaitsFor:", UInt64(thread.peer.raw)) }
   }
 
-  /// A region a line, in the order of addresses: range, access, pages present, of these shared, kind.
+  /// A region a line, in the order of addresses: range, access and whether writes are private or shared, offset in what it
+  /// shows, pages present, of these shared with another space, kind, marks, and the name that its owner gave it. Then the sums, as
+  /// in Linux's smaps.
   private func writeMaps(_ process: Endpoint, into text: inout Snapshot, _ ipc: inout T) throws(Errno) {
+    try forEachRegion(of: process, &ipc) { region in
+      var line = Text()
+      line.append(hex: region.start, digits: 12)
+      line.append("-")
+      line.append(hex: region.end, digits: 12)
+      let access = UInt32(region.protection)
+      line.append(access & VM.Protection.read != 0 ? " r" : " -")
+      line.append(access & VM.Protection.write != 0 ? "w" : "-")
+      line.append(access & VM.Protection.execute != 0 ? "x" : "-")
+      line.append(region.flags & VM.RegionFlags.shared != 0 ? "s " : "p ")
+      line.append(hex: region.offset, digits: 8)
+      line.append(UInt64(region.resident), width: 8)
+      line.append(UInt64(region.shared), width: 8)
+      line.append(" ")
+      line.append(kindName(region.kind))
+      if region.flags & VM.RegionFlags.locked != 0 { line.append(" locked") }
+      if region.flags & VM.RegionFlags.immutable != 0 { line.append(" immutable") }
+      if region.flags & VM.RegionFlags.sequential != 0 { line.append(" sequential") }
+      if region.flags & VM.RegionFlags.random != 0 { line.append(" random") }
+      if region.name.0 != 0 {
+        line.append(" [")
+        withUnsafeBytes(of: region.name) { line.append(UnsafeRawBufferPointer(rebasing: $0[..<($0.firstIndex(of: 0) ?? $0.count)])) }
+        line.append("]")
+      }
+      line.append("\n")
+      text.append(line)
+      return text.count < Snapshot.capacity
+    }
+  }
+
+  /// Sums over all regions, by the names of Linux's smaps_rollup. Rss: what is there; Pss: each page divided by the number
+  /// of those who show it.
+  private func writeRollup(_ process: Endpoint, into text: inout Snapshot, _ ipc: inout T) throws(Errno) {
+    var size: UInt64 = 0, resident: UInt64 = 0, shared: UInt64 = 0, proportional: UInt64 = 0, locked: UInt64 = 0
+    try forEachRegion(of: process, &ipc) { region in
+      let pages = (region.end - region.start) >> 12
+      if region.kind != VM.RegionKind.reserved { size &+= pages }
+      resident &+= UInt64(region.resident)
+      shared &+= UInt64(region.shared)
+      proportional &+= UInt64(region.proportional)
+      if region.flags & VM.RegionFlags.locked != 0 { locked &+= pages }
+      return true
+    }
+    text.append("Size:", size &* 4, " kB\n")
+    text.append("Rss:", resident &* 4, " kB\n")
+    text.append("Pss:", proportional, " kB\n")
+    text.append("Shared:", shared &* 4, " kB\n")
+    text.append("Private:", (resident &- shared) &* 4, " kB\n")
+    text.append("Locked:", locked &* 4, " kB\n")
+  }
+
+  /// RLIMIT_*, by the names of Linux: soft and hard, in bytes.
+  private func writeLimits(_ process: Endpoint, into text: inout Snapshot, _ ipc: inout T) throws(Errno) {
+    try writeLimit("Max data size", VM.Resource.data, process, into: &text, &ipc)
+    try writeLimit("Max stack size", VM.Resource.stack, process, into: &text, &ipc)
+    try writeLimit("Max locked memory", VM.Resource.locked, process, into: &text, &ipc)
+    try writeLimit("Max address space", VM.Resource.addressSpace, process, into: &text, &ipc)
+  }
+
+  private func writeLimit(
+    _ name: StaticString, _ resource: UInt32, _ process: Endpoint, into text: inout Snapshot, _ ipc: inout T
+  ) throws(Errno) {
+    let limit = try ipc.call(.vm, VM.GetLimit(process: process, resource: resource))
+    var line = Text(name)
+    for value in [limit.soft, limit.hard] {
+      line.append(" ")
+      if value == VM.Resource.unlimited { line.append("unlimited") } else { line.append(value) }
+    }
+    line.append(" bytes\n")
+    text.append(line)
+  }
+
+  /// In the order of addresses, until `body` has enough.
+  private func forEachRegion(of process: Endpoint, _ ipc: inout T, _ body: (VM.RegionInformation.Reply) -> Bool) throws(Errno) {
     var address: UInt64 = 0
-    while text.count < Snapshot.capacity {
+    while true {
       let region: VM.RegionInformation.Reply
       do throws(Errno) { region = try ipc.call(.vm, VM.RegionInformation(process: process, address: address)) } catch {
         if error == .noSuchFile { return }
         throw error
       }
       guard region.end > address, region.end > region.start else { throw .ioError }
-      var line = Text()
-      line.append(hex: region.start, digits: 12)
-      line.append("-")
-      line.append(hex: region.end, digits: 12)
-      line.append(region.protection & VM.Protection.read != 0 ? " r" : " -")
-      line.append(region.protection & VM.Protection.write != 0 ? "w" : "-")
-      line.append(region.protection & VM.Protection.execute != 0 ? "x" : "-")
-      line.append(region.resident, width: 8)
-      line.append(region.shared, width: 8)
-      line.append(" ")
-      line.append(kindName(region.kind))
-      line.append("\n")
-      text.append(line)
+      guard body(region) else { return }
       address = region.end
     }
   }
 
-  private func kindName(_ kind: UInt32) -> StaticString {
+  private func kindName(_ kind: UInt8) -> StaticString {
     switch kind {
     case VM.RegionKind.anonymous: "anonymous"
     case VM.RegionKind.stack: "stack"

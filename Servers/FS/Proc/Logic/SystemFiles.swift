@@ -57,7 +57,7 @@ extension ProcFileSystem {
       let region: VM.RegionInformation.Reply
       do throws(Errno) { region = try ipc.call(.vm, VM.RegionInformation(process: service, address: address)) } catch { return sum }
       guard region.end > address else { throw .ioError }
-      sum = sum &+ (region.resident &- region.shared)
+      sum = sum &+ UInt64(region.resident &- region.shared)
       address = region.end
     }
   }

@@ -7,7 +7,7 @@ import Protocols
 // wait for a reply meanwhile, or have never run.
 extension VirtualMemory {
   /// Anonymous memory for a new image; not for munmap (V37).
-  mutating func addImage(_ space: Space.Pointer, _ range: PageRange, _ protection: UInt32, kind: UInt32 = VM.RegionKind.image) throws(Errno) {
+  mutating func addImage(_ space: Space.Pointer, _ range: PageRange, _ protection: UInt32, kind: UInt8 = VM.RegionKind.image) throws(Errno) {
     guard space.pointee.regions.first(in: range) == nil else { throw .notExecutable }
     try regions.reserve(1, &frames, space.pointee.claim)
     space.pointee.regions.insert(regions.take(Region(range, .anonymous, kind: kind, protection: protection, allowed: protection)))
@@ -17,7 +17,8 @@ extension VirtualMemory {
   /// overflow meets nothing (SEC16, V99).
   mutating func addStack(_ space: Space.Pointer) throws(Errno) {
     try regions.reserve(2, &frames, space.pointee.claim)
-    let bottom = AddressSpace.stackTop &- StackLimits.size
+    let bottom = AddressSpace.stackTop &- StackLimits.size(limit: space.pointee.limits.stack.soft)
+    space.pointee.stackBottom = bottom
     let access = VM.Protection.read | VM.Protection.write
     var stack = Region(
       PageRange(start: bottom, end: AddressSpace.stackTop), .anonymous, kind: VM.RegionKind.stack, protection: access, allowed: access)
@@ -84,6 +85,16 @@ extension VirtualMemory {
 
 /// A first stack in bytes, and the forbidden range below it, which a single frame of a function must not leap over.
 public enum StackLimits {
+  /// Unless RLIMIT_STACK says something else.
   @inlinable public static var size: UInt64 { 8 << 20 }
+  /// exec's arguments fit (128 KiB) and main can run.
+  @inlinable public static var smallest: UInt64 { 256 << 10 }
+  /// What RLIM_INFINITY means.
+  @inlinable public static var largest: UInt64 { 1 << 30 }
+
+  /// The stack's room for a limit in bytes.
+  @inlinable public static func size(limit: UInt64) -> UInt64 {
+    limit >= largest ? largest : limit <= smallest ? smallest : (limit &+ 4095) & ~4095
+  }
   @inlinable public static var guardSize: UInt64 { 1 << 20 }
 }

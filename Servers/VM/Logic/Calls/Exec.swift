@@ -10,6 +10,7 @@ extension VirtualMemory {
     abandon(space)
     let building = try makeSpace(.user, &ipc)
     do throws(Errno) {
+      building.pointee.limits = space.pointee.limits
       try mapStub(building)
       try addStack(building)
     } catch {
@@ -25,6 +26,7 @@ extension VirtualMemory {
     guard call.length > 0, let range = PageRange(covering: call.address, call.length),
       range.end <= AddressSpace.mmapStart, range.pages <= frames.managed
     else { throw .notExecutable }
+    try admit(building, range.pages, data: access & VM.Protection.write != 0)
     try addImage(building, range, access)
     if range.end > building.pointee.heapStart { placeHeap(building, imageEnd: range.end) }
   }

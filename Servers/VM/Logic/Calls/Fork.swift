@@ -29,13 +29,14 @@ extension VirtualMemory {
     // Nothing fails from here on.
     child.pointee.heapStart = parent.pointee.heapStart
     child.pointee.breakAddress = parent.pointee.breakAddress
+    child.pointee.stackBottom = parent.pointee.stackBottom
+    child.pointee.limits = parent.pointee.limits
     link = parent.pointee.regions.lowest(above: 0)
     while let region = link {
       let copy = regions.take(region.pointee)
       copy.pointee.flags &= ~Region.locked  // locks are not inherited (POSIX)
       retain(copy.pointee.object)
       child.pointee.regions.insert(copy)
-      if region == parent.pointee.heap { child.pointee.heap = copy }
       link = parent.pointee.regions.next(region)
     }
     if shareTables(parent, child) { flush(parent, PageRange(start: 0, end: AddressSpace.userEnd), &ipc) }

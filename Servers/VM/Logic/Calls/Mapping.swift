@@ -33,6 +33,8 @@ extension VirtualMemory {
     } else {
       range = try freeRange(space, hint: call.address, length)
     }
+    let isLocked = space.pointee.locksFuture || call.flags & VM.Flags.locked != 0
+    try admit(space, range.pages, data: !isShared && access & VM.Protection.write != 0, locked: isLocked, replacing: range)
     try regions.reserve(1 &+ pieces(space, range), &frames, claim)
     if isShared { try objects.reserve(1, &frames, claim) }
 
@@ -42,6 +44,7 @@ extension VirtualMemory {
     var region = Region(range, isShared ? .shared : .anonymous, kind: VM.RegionKind.anonymous, protection: access, allowed: all)
     region.flags = Region.mapped
     if call.flags & (VM.Flags.stack | VM.Flags.growsDown) != 0 { region.flags |= Region.stack }
+    if isLocked { region.flags |= Region.locked }
     if isShared {
       var object = MemoryObject(pages: range.pages, root: Frame(number: 0))
       while object.pages > 1 &<< UInt64(9 &* object.levels) { object.levels &+= 1 }
@@ -49,6 +52,7 @@ extension VirtualMemory {
     }
     space.pointee.regions.insert(regions.take(region))
     merge(space, range)
+    if isLocked || call.flags & VM.Flags.populate != 0 { populate(space, range, &ipc) }
     return range.start
   }
 
@@ -97,12 +101,13 @@ extension VirtualMemory {
     var link = space.pointee.regions.first(in: range)
     while let region = link {
       guard region.pointee.start <= at else { throw .noMemory }
-      guard region.pointee.has(Region.mapped) else { throw .notPermitted }
+      guard region.pointee.isMovable else { throw .notPermitted }
       guard UInt32(region.pointee.allowed) & access == access else { throw .accessDenied }
       at = region.pointee.end
       link = space.pointee.regions.next(region, in: range)
     }
     guard at >= range.end else { throw .noMemory }
+    if access & VM.Protection.write != 0 { try admitWritable(space, range) }
     try regions.reserve(2, &frames, space.pointee.claim)
     try frames.reserve(sharedTables(space, range), space.pointee.claim)
 
@@ -130,11 +135,12 @@ extension VirtualMemory {
     return range
   }
 
-  /// `.notPermitted` if anything in `range` was not made by mmap: image, heap, first stack, stub (V37).
+  /// `.notPermitted` if anything in `range` was not made by mmap (image, heap, first stack, stub: V37) or is
+  /// immutable (V52).
   func checkMapped(_ space: Space.Pointer, _ range: PageRange) throws(Errno) {
     var link = space.pointee.regions.first(in: range)
     while let region = link {
-      guard region.pointee.has(Region.mapped) else { throw .notPermitted }
+      guard region.pointee.isMovable else { throw .notPermitted }
       link = space.pointee.regions.next(region, in: range)
     }
   }
@@ -195,7 +201,7 @@ extension VirtualMemory {
     var link = space.pointee.regions.lowest(above: range.start &- 1)
     while let region = link, region.pointee.start <= range.end {
       guard let next = space.pointee.regions.next(region) else { return }
-      if region.pointee.has(Region.mapped), region.pointee.continues(in: next.pointee) {
+      if region.pointee.continues(in: next.pointee) {
         space.pointee.regions.remove(next)
         space.pointee.regions.resize(region, start: region.pointee.start, end: next.pointee.end)
         drop(next)

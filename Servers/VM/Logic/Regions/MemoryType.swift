@@ -64,6 +64,8 @@ extension VirtualMemory {
     case .physical, .contiguous: return 0
     case .shared:
       guard let object = region.pointee.object else { throw .badAddress }
+      // mremap made the region longer than what it shows: SIGBUS, as on Linux.
+      guard page < object.pointee.pages else { throw .ioError }
       return frames.load(object, page) != nil ? 0 : 1 &+ frames.missingNodes(object, page)
     case .unbacked: throw .badAddress
     }
@@ -110,7 +112,8 @@ extension VirtualMemory {
   mutating func release(_ object: MemoryObject.Pointer?, _ type: MemoryType) {
     guard let object else { return }
     object.pointee.references &-= 1
-    if type == .contiguous { object.pointee.mapped = 0 }
+    // A service keeps a reference of its own; when only that is left nothing shows the memory.
+    if type == .contiguous, object.pointee.references <= 1 { object.pointee.mapped = 0 }
     guard object.pointee.references == 0 else { return }
     if type == .contiguous {
       for page in 0..<object.pointee.pages { frames.release(Frame(number: object.pointee.root.number &+ page)) }

@@ -66,7 +66,7 @@ struct Region: BitwiseCopyable {
   /// Its pages are resident and stay so (V91).
   static var locked: UInt8 { 8 }
 
-  init(_ range: PageRange, _ type: MemoryType, kind: UInt32, protection: UInt32, allowed: UInt32, first: UInt64 = 0, object: MemoryObject.Pointer? = nil) {
+  init(_ range: PageRange, _ type: MemoryType, kind: UInt8, protection: UInt32, allowed: UInt32, first: UInt64 = 0, object: MemoryObject.Pointer? = nil) {
     start = range.start
     end = range.end
     self.first = first
@@ -75,7 +75,7 @@ struct Region: BitwiseCopyable {
     subtreeEnd = end
     subtreeGap = 0
     self.type = type
-    self.kind = UInt8(truncatingIfNeeded: kind)
+    self.kind = kind
     self.protection = UInt8(truncatingIfNeeded: protection)
     self.allowed = UInt8(truncatingIfNeeded: allowed)
   }
@@ -86,6 +86,8 @@ struct Region: BitwiseCopyable {
   func page(at address: UInt64) -> UInt64 { first &+ (address &- start) >> 12 }
   func allows(_ access: UInt32) -> Bool { UInt32(protection) & access == access }
   func has(_ flag: UInt8) -> Bool { flags & flag != 0 }
+  /// Obeys munmap and its like.
+  var isMovable: Bool { flags & (Region.mapped | Region.immutable) == Region.mapped }
 
   /// Whether nobody can tell this and `next`, which begins where this ends, from one region.
   func continues(in next: Region) -> Bool {

@@ -19,10 +19,14 @@ struct Space: BitwiseCopyable {
   var pending = PendingSignal()
   var root: Frame
   var regions = RegionTree()
-  /// The heap begins where the image ends; `heap` is there while it is not empty.
+  /// The heap begins where the image ends.
   var heapStart: UInt64 = 0
   var breakAddress: UInt64 = 0
-  var heap: Region.Pointer?
+  /// Where the first stack may grow down to.
+  var stackBottom: UInt64 = 0
+  var limits: Limits
+  /// mlockall with `VM.LockAll.future`: what is mapped is locked.
+  var locksFuture = false
   /// The space that exec builds.
   var building: Pointer?
   /// Contiguous memory of this life and earlier ones, in no order; it stays until the service is released.
@@ -41,6 +45,7 @@ struct Space: BitwiseCopyable {
     self.id = id
     self.root = root
     self.claim = claim
+    limits = Limits(claim)
     physical = InlineArray(repeating: PhysicalRange(base: 0, length: 0))
   }
 }
