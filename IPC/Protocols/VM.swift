@@ -7,7 +7,7 @@ public enum VM {
     case fork, execBegin, execMap, execWrite, execCommit, execAbort, exit
     case spawn, release, mapPhysical, mapContiguous, mapModule, allowPhysical
     case information, regionInformation, commandLine
-    case madvise, mincore, mlock, munlock, mlockall, msync, mremap, immutable, nameRegion, getLimit, setLimit
+    case madvise, mincore, mlock, munlock, mlockall, msync, mremap, immutable, nameRegion, getLimit, setLimit, signalStack
   }
 
   public enum Protection {

@@ -153,6 +153,17 @@ extension VM {
     }
   }
 
+  /// Besides the first stack and what MAP_STACK made, a stack pointer may lie in these bytes: sigaltstack(2) of the POSIX
+  /// library says so. Size 0: nowhere else.
+  public struct SignalStack: Call {
+    public static var number: Int32 { Number.signalStack.rawValue }
+    public var base, size: UInt64
+    public init(base: UInt64, size: UInt64) {
+      self.base = base
+      self.size = size
+    }
+  }
+
   /// getrlimit(2), numbers as on Linux. VM keeps these four; others are `.invalidArgument`.
   public enum Resource {
     @inlinable public static var data: UInt32 { 2 }

@@ -64,7 +64,7 @@ import Testing
     Row(VM.Spawn.self), Row(VM.Release.self), Row(VM.MapPhysical.self), Row(VM.MapContiguous.self), Row(VM.MapModule.self),
     Row(VM.AllowPhysical.self), Row(VM.Information.self), Row(VM.RegionInformation.self), Row(VM.CommandLine.self),
     Row(VM.MAdvise.self), Row(VM.MInCore.self), Row(VM.MLock.self), Row(VM.MUnlock.self), Row(VM.MLockAll.self), Row(VM.MSync.self),
-    Row(VM.MRemap.self), Row(VM.MImmutable.self), Row(VM.NameRegion.self), Row(VM.GetLimit.self), Row(VM.SetLimit.self),
+    Row(VM.MRemap.self), Row(VM.MImmutable.self), Row(VM.NameRegion.self), Row(VM.GetLimit.self), Row(VM.SetLimit.self), Row(VM.SignalStack.self),
   ]
   static let pmRows: [Row] = [
     Row(PM.Fork.self), Row(PM.Exec.self), Row(PM.Exit.self), Row(PM.WaitPID.self), Row(PM.Kill.self), Row(PM.SignalAction.self),

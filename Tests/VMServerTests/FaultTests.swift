@@ -10,7 +10,7 @@ import Testing
 
   private func fault(_ thread: Endpoint, _ address: UInt64, _ access: UInt32, space: UInt32? = nil, flags: Delivery.Flags = .request | .fromKernel) -> Message? {
     let fault = KernelEvent.PageFault(
-      address: address, access: access, space: space ?? system.space(thread).pointee.id, instruction: 0x1234, stack: 0)
+      address: address, access: access, space: space ?? system.space(thread).pointee.id, instruction: 0x1234, stack: AddressSpace.stackTop - 8)
     return system.deliver(Message(fault), from: thread, flags: flags)
   }
 

@@ -17,7 +17,7 @@ import Testing
       switch VM.Number(rawValue: number)! {
       case .mmap, .munmap, .mprotect, .brk, .information, .regionInformation, .commandLine: continue
       case .mapPhysical, .mapContiguous, .mapModule: allowed = [.pm, .vfs, .rs, .disk, .proc]
-      case .madvise, .mincore, .mlock, .munlock, .mlockall, .msync, .mremap, .immutable, .nameRegion, .getLimit, .setLimit: continue
+      case .madvise, .mincore, .mlock, .munlock, .mlockall, .msync, .mremap, .immutable, .nameRegion, .getLimit, .setLimit, .signalStack: continue
       case .fork, .exit: allowed = [.pm]
       case .execBegin, .execMap, .execWrite, .execCommit, .execAbort: allowed = [.vfs]
       case .spawn, .release, .allowPhysical: allowed = [.rs]

@@ -13,7 +13,8 @@ enum Caller {
   static func of(_ number: VM.Number) -> Caller {
     switch number {
     case .mmap, .munmap, .mprotect, .brk, .information, .regionInformation, .commandLine: .anyone
-    case .madvise, .mincore, .mlock, .munlock, .mlockall, .msync, .mremap, .immutable, .nameRegion, .getLimit, .setLimit: .anyone
+    case .madvise, .mincore, .mlock, .munlock, .mlockall, .msync, .mremap, .immutable, .nameRegion, .getLimit, .setLimit, .signalStack:
+      .anyone
     case .mapPhysical, .mapContiguous, .mapModule: .service
     case .fork, .exit: .pm
     case .execBegin, .execMap, .execWrite, .execCommit, .execAbort: .vfs
@@ -93,6 +94,7 @@ extension VirtualMemory {
       let call = message.body(VM.GetLimit.self)
       return Message(reply: try getLimit(try own(call.process == .none ? source : call.process), call.resource))
     case .setLimit: try setLimit(try own(source), message.body(), &ipc)
+    case .signalStack: try setSignalStack(try own(source), message.body())
     case .commandLine: return Message(reply: commandLine(from: message.body(VM.CommandLine.self).offset))
     }
     return Message(reply: Done())

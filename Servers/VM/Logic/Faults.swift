@@ -15,6 +15,7 @@ extension VirtualMemory {
       return Message(error: .badAddress)
     }
     do throws(Errno) {
+      guard copying || space.pointee.claim == .service || isStack(space, fault.stack) else { throw .badAddress }
       try resolve(space, fault.address, fault.access, &ipc)
       return Message(type: 0)
     } catch {

@@ -139,12 +139,12 @@ final class TestSystem {
   }
 
   /// The physical address behind a user address, page faults included; nil if the thread got a signal.
-  func touch(_ thread: Endpoint, _ address: UInt64, _ access: Access) -> UInt64? {
+  func touch(_ thread: Endpoint, _ address: UInt64, _ access: Access, stack: UInt64 = AddressSpace.stackTop - 64) -> UInt64? {
     for _ in 0..<4 {
       let state = kernel.threads[thread.slot]!
       if let physical = kernel.translate(state.root, address, access: access.rawValue) { return physical }
       let present = kernel.walk(state.root, address) & 1 != 0 ? KernelEvent.PageFault.present : 0
-      let fault = KernelEvent.PageFault(address: address, access: access.rawValue | present, space: state.space, instruction: 0x40_1234, stack: 0)
+      let fault = KernelEvent.PageFault(address: address, access: access.rawValue | present, space: state.space, instruction: 0x40_1234, stack: stack)
       let reply = deliver(Message(fault), from: thread, flags: .request | .fromKernel)!
       if reply.type != 0 { return nil }
     }

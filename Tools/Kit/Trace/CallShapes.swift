@@ -19,7 +19,7 @@ public enum CallShapes {
     VM.MapPhysical.self, VM.MapContiguous.self, VM.MapModule.self, VM.AllowPhysical.self, VM.Information.self,
     VM.RegionInformation.self, VM.CommandLine.self,
     VM.MAdvise.self, VM.MInCore.self, VM.MLock.self, VM.MUnlock.self, VM.MLockAll.self, VM.MSync.self, VM.MRemap.self,
-    VM.MImmutable.self, VM.NameRegion.self, VM.GetLimit.self, VM.SetLimit.self,
+    VM.MImmutable.self, VM.NameRegion.self, VM.GetLimit.self, VM.SetLimit.self, VM.SignalStack.self,
     PM.Fork.self, PM.Exec.self, PM.Exit.self, PM.WaitPID.self, PM.Kill.self, PM.SignalAction.self, PM.SignalReturn.self,
     PM.SignalMask.self, PM.SignalStack.self, PM.Pause.self, PM.Identity.self, PM.SetProcessGroup.self, PM.SetSession.self, PM.Times.self,
     PM.Sleep.self, PM.Alarm.self, PM.Adopt.self, PM.SignalGroup.self, PM.SignalProcess.self, PM.ProcessInformation.self,

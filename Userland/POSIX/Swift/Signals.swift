@@ -105,7 +105,10 @@ public func resetSignal(_ signal: Int) throws(Errno) { try setAction(signal, han
 /// sigaltstack(2): handlers with `SignalFlags.onStack` run in these bytes; nil: none do.
 public func setSignalStack(_ bytes: UnsafeMutableRawBufferPointer?) throws(Errno) {
   let base = UInt64(UInt(bitPattern: bytes?.baseAddress))
-  _ = try request(PM.SignalStack(base: base, size: UInt64(bytes?.count ?? 0), flags: bytes == nil ? 2 : 0), of: .pm)
+  let size = UInt64(bytes?.count ?? 0)
+  _ = try request(PM.SignalStack(base: base, size: size, flags: bytes == nil ? 2 : 0), of: .pm)
+  // VM ends a program whose stack pointer is where it does not expect one.
+  _ = try request(VM.SignalStack(base: base, size: size), of: .vm)
 }
 
 public enum MaskChange {

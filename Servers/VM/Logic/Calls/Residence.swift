@@ -4,15 +4,14 @@ import Protocols
 
 // Which pages are there: mlock and its like, mincore, and having pages there before they are touched.
 extension VirtualMemory {
-  /// Has the pages of a range there, fit for what its regions allow: private memory that may be written is written to
-  /// (so that no copy is left to be made). Pages without access, and beyond the end of what is mapped, stay out. Throws the
+  /// Has the pages of a range there, fit for what its regions allow: what may be written can be, so that no copy of a page or
+  /// of a table is left to be made. Pages without access, and beyond the end of what is mapped, stay out. Throws the
   /// first error; what is done then stays, and no program can tell.
   mutating func makeResident<K: Transport>(_ space: Space.Pointer, _ range: PageRange, _ ipc: inout K) throws(Errno) {
     var link = space.pointee.regions.first(in: range)
     while let region = link {
       if region.pointee.protection != 0, region.pointee.type != .unbacked {
-        let writes = !region.pointee.type.writesInPlace && LeafEntry.isWritable(region)
-        let access = writes ? KernelEvent.PageFault.write : 0
+        let access = LeafEntry.isWritable(region) ? KernelEvent.PageFault.write : 0
         var page = max(region.pointee.start, range.start)
         let end = min(region.pointee.end, range.end)
         while page < end {

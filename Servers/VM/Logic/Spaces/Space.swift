@@ -24,6 +24,8 @@ struct Space: BitwiseCopyable {
   var breakAddress: UInt64 = 0
   /// Where the first stack may grow down to.
   var stackBottom: UInt64 = 0
+  /// A stack that signal handlers run on; empty if there is none.
+  var signalStack = PageRange(start: 0, end: 0)
   var limits: Limits
   /// mlockall with `VM.LockAll.future`: what is mapped is locked.
   var locksFuture = false
