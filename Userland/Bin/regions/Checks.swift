@@ -149,11 +149,14 @@ func limits() throws(Errno) -> Bool {
 func stackLimit() throws(Errno) -> Bool {
   try setResourceLimit(Resource.stack, soft: 512 << 10, hard: 1 << 20)
   var here: UInt8 = 0
-  return withUnsafeMutablePointer(to: &here) { place in
-    UnsafeMutableRawPointer(place).storeBytes(of: 1, toByteOffset: -(600 << 10), as: UInt8.self)
-    return false
-  }
+  let place = withUnsafePointer(to: &here) { UInt(bitPattern: $0) }
+  touch(place - (300 << 10))
+  touch(place - (600 << 10))
+  return false
 }
+
+/// Not where the optimiser sees that no variable is there.
+@inline(never) private func touch(_ address: UInt) { UnsafeMutablePointer<UInt8>(bitPattern: address)?.pointee = 1 }
 
 /// A stack by MAP_STACK: a push that faults there is answered.
 func ownStack() throws(Errno) -> Bool {

@@ -23,7 +23,10 @@ extension VirtualMemory {
       let stack = try buildStack(space, entry: entry, name: call.name)
       let thread = try bindThread(space, call, entry: entry, stack: stack, &ipc)
       space.pointee.supervisor = call.supervisor
-      if slot >= Endpoint.serviceSlots { space.pointee.claim = .user }
+      if slot >= Endpoint.serviceSlots {
+        space.pointee.claim = .user
+        space.pointee.limits = Limits(.user)
+      }
       if let old {
         handDown(from: old, to: space)
         destroy(old)
