@@ -97,6 +97,17 @@ import Testing
     system.expectSound()
   }
 
+  @Test("V90 what exec wrote is not forgotten: nothing could bring it back") func imageAdvice() throws {
+    let process = system.process()
+    let image = system.space(process)
+    try system.vm.addImage(image, PageRange(start: 0x40_0000, end: 0x40_2000), VM.Protection.read | VM.Protection.write)
+    system.write(process, 0x40_0000, 7)
+    for advice in [VM.Advice.dontNeed, VM.Advice.free] { #expect(advise(process, 0x40_0000, pages: 1, advice) == .invalidArgument) }
+    #expect(advise(process, 0x40_0000, pages: 2, VM.Advice.willNeed) == nil)
+    #expect(system.read(process, 0x40_0000) == 7)
+    system.expectSound()
+  }
+
   @Test("V90 the heap takes advice and is still one heap for brk") func heapAdvice() throws {
     let process = system.process()
     try system.call(VM.Brk(address: 0x50_8000), from: process)

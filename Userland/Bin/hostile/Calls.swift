@@ -107,7 +107,7 @@ private func operation(_ random: inout Random) -> UInt64 {
   return choice < 9 ? choice : TrapOperation.sendRec.rawValue
 }
 
-private let ownMemory: [Int32] = [VM.MMap.number, VM.MUnmap.number, VM.MProtect.number, VM.Brk.number]
+private let ownMemory: [Int32] = [VM.MMap.number, VM.MUnmap.number, VM.MProtect.number, VM.Brk.number, VM.MAdvise.number, VM.MRemap.number]
 
 /// What rightly does what it says to everybody, since there is one user: kill, shut down, end oneself, wait for ever.
 private let excluded: [Int32] = [

@@ -125,7 +125,8 @@ extension Region {
   fileprivate func canForget(byFree: Bool) -> Bool {
     if flags & Region.locked != 0 { return false }
     switch type {
-    case .anonymous: return true
+    // What exec wrote there is nowhere else: it would come back as zeros, not as it was.
+    case .anonymous: return kind != VM.RegionKind.image
     case .shared, .image: return !byFree
     case .physical, .contiguous, .unbacked: return false
     }
