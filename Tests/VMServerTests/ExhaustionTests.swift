@@ -121,7 +121,7 @@ import Testing
     var addresses: [UInt64] = []
     for _ in 0..<65_536 { addresses.append(try system.map(process, pages: 1)) }
     let metadata = (system.information.metadata - before) * 4096
-    #expect(metadata / 65_536 <= 112)
+    #expect(metadata / 65_536 <= 128)
     func height(_ node: Region.Pointer?) -> UInt8 { node?.pointee.height ?? 0 }
     #expect(height(system.space(process).pointee.regions.root) <= 23)
     system.write(process, addresses[40_000], 3)

@@ -52,6 +52,7 @@ extension VirtualMemory {
     let entry = PageEntry(raw: place.slot?.pointee ?? 0)
     if entry.raw == 0 {
       try fill(space, region, page, writing: writing)
+      fetchNeighbours(space, region, page)
       // A table that others show too was replaced by a copy.
       if !place.isOwn { flush(space, PageRange(start: page, end: page &+ Page.size), &ipc) }
     } else if writing, !(entry.isWritable && place.isOwn) {

@@ -6,6 +6,7 @@ import Runtime
 /// Every figure with what takes it, in the order of printing.
 private let figures: [(name: StaticString, run: @Sendable () -> Void)] = [
   ("calibration", calibration), ("null-call", nullCall), ("ipc-roundtrip", ipcRoundTrip), ("demand-zero", demandZero),
+  ("demand-zero-around", demandZeroAround),
   ("cow-fault", copyOnWrite), ("mmap-munmap", mapUnmap), ("munmap-split", unmapSplit), ("mprotect-split", protectSplit),
   ("pipe-roundtrip", pipeRoundTrip), ("fork-exit-wait", forkExitWait), ("fork-exec-wait", forkExecWait),
   ("fork-1MiB", forkSmall), ("fork-256MiB", forkLarge), ("read-per-KiB", readPerKiB),

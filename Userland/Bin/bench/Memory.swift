@@ -10,14 +10,15 @@ private func touch(_ pointer: UnsafeMutableRawPointer, _ index: Int) {
   pointer.storeBytes(of: UInt8(1), toByteOffset: index * page, as: UInt8.self)
 }
 
-/// First write to a page of anonymous memory, one page a fault, sequential.
+/// First write to a page of anonymous memory, one page a fault: from the top down, since VM lets neighbours come with a page
+/// only if the faults go up.
 func demandZero() {
   do throws(Errno) {
     let count = 1001
     let memory = try mapMemory(count * page, readWrite)
     var samples = Samples(count)
     let overhead = Samples.overhead
-    for index in 0..<count {
+    for index in (0..<count).reversed() {
       let start = apus_timestamp()
       touch(memory, index)
       samples.add(start, apus_timestamp(), overhead: overhead)
@@ -25,6 +26,23 @@ func demandZero() {
     samples.report("demand-zero")
     try unmapMemory(memory, count * page)
   } catch { failed("demand-zero", error) }
+}
+
+/// First write to each page of a mapping from low to high, the first faults with few neighbours included: per page.
+func demandZeroAround() {
+  do throws(Errno) {
+    let count = 1024
+    var samples = Samples(9)
+    let overhead = Samples.overhead
+    for _ in 0..<9 {
+      let memory = try mapMemory(count * page, readWrite)
+      let start = apus_timestamp()
+      for index in 0..<count { touch(memory, index) }
+      samples.add(start, apus_timestamp(), overhead: overhead, per: UInt64(count))
+      try unmapMemory(memory, count * page)
+    }
+    samples.report("demand-zero-around")
+  } catch { failed("demand-zero-around", error) }
 }
 
 /// First write after fork to a page that parent and child share; the child writes.

@@ -19,6 +19,15 @@ extension FrameTable {
     reserved &+= count
   }
 
+  /// Promises up to `count` frames to somebody who can do without: at most a sixteenth of what is free, so that the last
+  /// frames, and pages of files, are for those who need them. Returns how many.
+  mutating func reserveSpare(_ count: UInt64, _ claim: Claim) -> UInt64 {
+    let spare = free > reserved ? min(available(claim), free &- reserved) : 0
+    let granted = min(count, spare >> 4)
+    reserved &+= granted
+    return granted
+  }
+
   mutating func injectFailure() throws(Errno) {
     if failing > 0 {
       failing &-= 1

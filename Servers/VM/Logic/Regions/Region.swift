@@ -28,7 +28,7 @@ struct PageRange: BitwiseCopyable, Equatable {
 }
 
 /// A window onto an object: which addresses, which of the object's pages first, and what may be done there. Its
-/// owner is the space whose tree it is in (V39). 104 bytes.
+/// owner is the space whose tree it is in (V39). 112 bytes.
 struct Region: BitwiseCopyable {
   typealias Pointer = UnsafeMutablePointer<Region>
 
@@ -54,6 +54,9 @@ struct Region: BitwiseCopyable {
   var flags: UInt8 = 0
   /// How it will be used: `RegionAdvice`. What is fetched beside a page that is touched may depend on it.
   var advice: RegionAdvice = .normal
+  /// How many pages the last fault was to bring (V87), and the number of the page behind the last that came, its low 32 bits.
+  var window: UInt8 = 0
+  var expected: UInt32 = 0
   /// What its owner calls it: up to 15 bytes, then zero bytes.
   var name: RS.Name = (0, 0)
 
