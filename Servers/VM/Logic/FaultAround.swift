@@ -33,9 +33,12 @@ extension VirtualMemory {
     let flags = LeafEntry.flags(region) | (LeafEntry.isWritable(region) ? PageEntry.writable : 0)
     let count = Int(truncatingIfNeeded: frames.reserveSpare(min(wanted, room), space.pointee.claim))
     var index = 0
-    while index < count, first[index &+ 1] == 0 {
-      index &+= 1
-      set(first + index, frames.takeZeroed(.user), flags)
+    while index < count, first[index &+ 1] == 0 { index &+= 1 }
+    use(first + 1, index)
+    for at in 1..<index &+ 1 {
+      let frame = frames.takeZeroed(.user)
+      frames.owned(frame).pointee.count = 1
+      first[at] = PageEntry(frame: frame.address, flags: flags).raw
     }
     return UInt32(truncatingIfNeeded: index)
   }

@@ -51,7 +51,7 @@ extension VirtualMemory {
     let place = place(of: page, in: space)
     let entry = PageEntry(raw: place.slot?.pointee ?? 0)
     if entry.raw == 0 {
-      try fill(space, region, page, writing: writing)
+      try fill(space, region, page, writing: writing, at: place)
       fetchNeighbours(space, region, page)
       // A table that others show too was replaced by a copy.
       if !place.isOwn { flush(space, PageRange(start: page, end: page &+ Page.size), &ipc) }
@@ -64,13 +64,21 @@ extension VirtualMemory {
 
   /// An empty leaf entry gets the page that the region's type supplies.
   mutating func fill(_ space: Space.Pointer, _ region: Region.Pointer, _ page: UInt64, writing: Bool) throws(Errno) {
+    try fill(space, region, page, writing: writing, at: place(of: page, in: space))
+  }
+
+  /// The same with the entry known.
+  @inline(__always) private mutating func fill(
+    _ space: Space.Pointer, _ region: Region.Pointer, _ page: UInt64, writing: Bool, at place: LeafPlace
+  ) throws(Errno) {
     let index = region.pointee.page(at: page)
     // Check and reserve; then nothing fails.
-    let needed = try cost(region, index, writing: writing) &+ missingTables(space, page)
-    try frames.reserve(needed, space.pointee.claim)
+    let known = place.isOwn ? place.slot : nil
+    let tables = known == nil ? missingTables(space, page) : 0
+    try frames.reserve(try cost(region, index, writing: writing) &+ tables, space.pointee.claim)
     let supplied = supply(region, index, writing: writing)
     let writable = supplied.writable && LeafEntry.isWritable(region) ? PageEntry.writable : 0
-    set(makeLeaf(space, page), supplied.frame, LeafEntry.flags(region) | writable)
+    set(known ?? makeLeaf(space, page), supplied.frame, LeafEntry.flags(region) | writable)
     switch region.pointee.type {
     case .anonymous, .shared: space.pointee.zeroFaults &+= 1
     case .image where writing: space.pointee.copyFaults &+= 1

@@ -41,18 +41,20 @@ extension FrameTable {
     reserved &-= 1
     free &-= 1
     let frame: Frame
+    let record: UnsafeMutablePointer<FrameRecord>
     if firstFree != FrameRecord.none {
       frame = Frame(number: UInt64(firstFree))
-      let record = owned(frame)
+      record = owned(frame)
       firstFree = record.pointee.next
       if firstFree != FrameRecord.none { owned(Frame(number: UInt64(firstFree))).pointee.previous = FrameRecord.none }
     } else {
       while sections[fresh].touched == sections[fresh].count { fresh &+= 1 }
       frame = Frame(number: sections[fresh].first &+ UInt64(sections[fresh].touched))
       sections[fresh].touched &+= 1
+      record = owned(frame)
     }
     add(1, kind)
-    owned(frame).pointee = FrameRecord.taken(kind)
+    record.pointee = FrameRecord.taken(kind)
     return frame
   }
 

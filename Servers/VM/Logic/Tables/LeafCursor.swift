@@ -7,7 +7,7 @@ struct LeafCursor {
   var address: UInt64
   let end: UInt64
   /// The leaf table that `address` is in, once found.
-  fileprivate var table: Frame?
+  var table: Frame?
   fileprivate var isFirst = true
   /// Whether other spaces show that table too: whoever changes the entry needs a table of the space's own first.
   fileprivate(set) var isShared = false

@@ -97,6 +97,16 @@ extension VirtualMemory {
     record.pointee.lines |= 1 &<< ((UInt64(UInt(bitPattern: slot)) >> 6) & 63)
   }
 
+  /// The same for `count` entries of a table from `slot` on.
+  mutating func use(_ slot: UnsafeMutablePointer<UInt64>, _ count: Int) {
+    guard count > 0 else { return }
+    let record = frames.owned(frames.frame(of: slot))
+    record.pointee.entries &+= UInt16(truncatingIfNeeded: count)
+    let first = (UInt64(UInt(bitPattern: slot)) >> 6) & 63
+    let last = (UInt64(UInt(bitPattern: slot + (count &- 1))) >> 6) & 63
+    for line in first..<last &+ 1 { record.pointee.lines |= 1 &<< line }
+  }
+
   /// Fills an empty leaf entry; the frame has a mapping more (V68).
   @inline(__always) mutating func set(_ slot: UnsafeMutablePointer<UInt64>, _ frame: Frame, _ flags: UInt64) {
     use(frames.frame(of: slot), slot)
@@ -133,7 +143,19 @@ extension VirtualMemory {
   /// Takes all pages in `range` out, and tables that become empty. Returns whether the MMU could have seen any, so
   /// that the range must be flushed before `settle`. Cannot fail: what `cost(ofClearing:)` says is reserved.
   mutating func clear(_ space: Space.Pointer, _ range: PageRange) -> Bool {
-    clear(space.pointee.root, level: 4, PageRange(start: range.start, end: DirectoryEntry.end(range)))
+    if range.isInOneTable {
+      // Mostly a few pages of a table that stays: no need to come down through all levels.
+      let place = place(of: range.start, in: space)
+      guard let slot = place.slot else { return false }
+      if place.isOwn {
+        let table = frames.frame(of: slot)
+        let seen = clear(table, level: 1, range)
+        if frames.owned(table).pointee.entries != 0 { return seen }
+        _ = clear(space.pointee.root, level: 4, range)
+        return seen
+      }
+    }
+    return clear(space.pointee.root, level: 4, PageRange(start: range.start, end: DirectoryEntry.end(range)))
   }
 
   private mutating func clear(_ table: Frame, level: UInt64, _ range: PageRange) -> Bool {
@@ -190,8 +212,15 @@ extension VirtualMemory {
     let flags = LeafEntry.flags(region)
     let mayWrite = LeafEntry.isWritable(region)
     let inPlace = region.pointee.type.writesInPlace
-    var seen = own(space, range)
+    var seen = false
     var cursor = LeafCursor(range)
+    let place = place(of: range.start, in: space)
+    if range.isInOneTable, place.isOwn {
+      guard let slot = place.slot else { return false }
+      cursor.table = frames.frame(of: slot)
+    } else {
+      seen = own(space, range)
+    }
     while let slot = next(&cursor, space) {
       let old = PageEntry(raw: slot.pointee)
       // A private page becomes writable at its next write fault, which knows whether it is shared.

@@ -94,13 +94,12 @@ extension VirtualMemory {
 
   /// The usual case in one walk: the range is below one leaf table, and all tables on the way to it are the space's own.
   @inline(__always) private func isOwn(_ space: Space.Pointer, _ range: PageRange) -> Bool {
-    (range.start ^ (range.end &- 1)) < Page.large && place(of: range.start, in: space).isOwn
+    range.isInOneTable && place(of: range.start, in: space).isOwn
   }
 
   /// Makes all tables in `range` the space's own. Returns whether any was not. `sharedTables` are reserved.
   mutating func own(_ space: Space.Pointer, _ range: PageRange) -> Bool {
-    if isOwn(space, range) { return false }
-    return own(space.pointee.root, level: 4, range)
+    own(space.pointee.root, level: 4, range)
   }
 
   private mutating func own(_ table: Frame, level: UInt64, _ range: PageRange) -> Bool {
@@ -175,6 +174,11 @@ extension VirtualMemory {
     walk.index = index &+ 1
     return index <= walk.last ? index : nil
   }
+}
+
+extension PageRange {
+  /// Whether one leaf table has all of it.
+  var isInOneTable: Bool { (start ^ (end &- 1)) < Page.large }
 }
 
 /// The entries of a directory that a range touches, and how much of the range is in each.
