@@ -9,7 +9,7 @@ import Testing
 @Suite struct FaultAroundTests {
   let system = TestSystem()
 
-  private func resident(_ process: Endpoint) -> [UInt64] { system.mappings(process).map(\.resident) }
+  private func resident(_ process: Endpoint) -> [UInt64] { system.mappings(process).map { UInt64($0.resident) } }
 
   @Test("V87 V25 64 pages from low to high are 8 faults, counted as 8, each page zeroed") func upward() throws {
     let process = system.process()
