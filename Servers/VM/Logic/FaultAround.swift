@@ -36,9 +36,7 @@ extension VirtualMemory {
     while index < count, first[index &+ 1] == 0 { index &+= 1 }
     use(first + 1, index)
     for at in 1..<index &+ 1 {
-      let frame = frames.takeZeroed(.user)
-      frames.owned(frame).pointee.count = 1
-      first[at] = PageEntry(frame: frame.address, flags: flags).raw
+      first[at] = PageEntry(frame: frames.takeZeroed(.user, count: 1).address, flags: flags).raw
     }
     return UInt32(truncatingIfNeeded: index)
   }

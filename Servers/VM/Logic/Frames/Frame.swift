@@ -38,7 +38,9 @@ struct FrameRecord: BitwiseCopyable {
   }
 
   /// The record of a frame that was just taken.
-  static func taken(_ kind: FrameKind) -> FrameRecord { FrameRecord(slot: nil, next: 0, previous: 0, kind: kind) }
+  static func taken(_ kind: FrameKind, _ count: UInt32) -> FrameRecord {
+    FrameRecord(slot: nil, next: 0, previous: 0, count: count, kind: kind)
+  }
 }
 
 /// Whose a frame is; each has a total (V80).

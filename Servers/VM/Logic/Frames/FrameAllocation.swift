@@ -35,8 +35,8 @@ extension FrameTable {
     }
   }
 
-  /// One of the reserved frames, its contents undefined, its count 0.
-  mutating func take(_ kind: FrameKind) -> Frame {
+  /// One of the reserved frames, its contents undefined.
+  mutating func take(_ kind: FrameKind, count: UInt32 = 0) -> Frame {
     precondition(reserved > 0, "a frame was taken that nobody reserved")
     reserved &-= 1
     free &-= 1
@@ -54,13 +54,13 @@ extension FrameTable {
       record = owned(frame)
     }
     add(1, kind)
-    record.pointee = FrameRecord.taken(kind)
+    record.pointee = FrameRecord.taken(kind, count)
     return frame
   }
 
   /// The same, filled with zero bytes.
-  mutating func takeZeroed(_ kind: FrameKind) -> Frame {
-    let frame = take(kind)
+  mutating func takeZeroed(_ kind: FrameKind, count: UInt32 = 0) -> Frame {
+    let frame = take(kind, count: count)
     zero(frame)
     return frame
   }

@@ -77,8 +77,7 @@ extension VirtualMemory {
     while level > 1 {
       let slot = frames.words(frame) + Page.index(address, level: level)
       if slot.pointee == 0 {
-        let table = frames.takeZeroed(.table)
-        frames.owned(table).pointee.count = 1
+        let table = frames.takeZeroed(.table, count: 1)
         use(frame, slot)
         slot.pointee = PageEntry(frame: table.address, flags: DirectoryEntry.own).raw
         frame = table
