@@ -156,6 +156,23 @@ import Testing
     system.expectSound()
   }
 
+  @Test("V94 M-B9 a whole table that others show goes, and so does what the MMU remembers of it") func wholeUnmap() throws {
+    let system = TestSystem(frames: 4000)
+    let process = system.process()
+    let start: UInt64 = 0x3000_0000_0000
+    try system.map(process, pages: 1024, at: start, flags: VM.Flags.fixed)
+    for page: UInt64 in 0..<1024 { system.write(process, start + page << 12, UInt8(truncatingIfNeeded: page)) }
+    let child = try system.fork(process)
+    // The tables above are the child's own then, the first leaf table is not.
+    system.write(child, start + 1000 << 12, 1)
+    #expect(system.read(child, start + 5 << 12) == 5)
+    let tables = system.information.tables
+    try system.unmap(child, start, pages: 512)
+    #expect(system.information.tables == tables)
+    #expect(system.read(child, start + 5 << 12) == nil && system.read(process, start + 5 << 12) == 5)
+    system.expectSound()
+  }
+
   @Test("V94 mprotect after fork is the caller's alone") func protect() throws {
     let system = TestSystem(frames: 2000)
     let (process, address) = try parent(system, 600)
