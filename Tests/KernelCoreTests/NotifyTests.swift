@@ -113,19 +113,22 @@ import Testing
   @Test("M-N1 notifications do not disturb a sendRec, in line or heard; they are there afterwards, one from each")
   func notificationsDoNotDisturb() {
     let c = world.spawn(slot: 15)
-    world.sendRec(a, b, Message(type: 7, 70))
-    for _ in 0..<3 { for sender in [b, c] { world.notify(sender, a) } }
-    world.core.post(KernelEvent.alarm, to: world.pointer(a))
-    #expect(world.blocked(a) && world[a].state == .sending)
-    #expect(world.receive(b)!.message.payload.0 == 70, "the request is as it was")
-    world.notify(c, a)
-    #expect(world.blocked(a) && world[a].state == .waiting)
-    world.reply(b, a, Message(type: 0, 2))
-    #expect(world.delivery(a)!.message.source == b && world.delivery(a)!.message.payload.0 == 2 && !world.delivery(a)!.isNotification)
-    #expect(world.receive(a)!.message.payload.0 == KernelEvent.alarm)
-    let senders = [world.receive(a)!, world.receive(a)!].map(\.message.source)
-    #expect(senders == [b, c].sorted { $0.slot < $1.slot })
-    #expect(world.receive(a) == nil, "merged")
+    // In the second round `a` has received from anybody before, and nothing of that is left over.
+    for _ in 0..<2 {
+      world.sendRec(a, b, Message(type: 7, 70))
+      for _ in 0..<3 { for sender in [b, c] { world.notify(sender, a) } }
+      world.core.post(KernelEvent.alarm, to: world.pointer(a))
+      #expect(world.blocked(a) && world[a].state == .sending)
+      #expect(world.receive(b)!.message.payload.0 == 70, "the request is as it was")
+      world.notify(c, a)
+      #expect(world.blocked(a) && world[a].state == .waiting)
+      world.reply(b, a, Message(type: 0, 2))
+      #expect(world.delivery(a)!.message.source == b && world.delivery(a)!.message.payload.0 == 2 && !world.delivery(a)!.isNotification)
+      #expect(world.receive(a)!.message.payload.0 == KernelEvent.alarm)
+      let senders = [world.receive(a)!, world.receive(a)!].map(\.message.source)
+      #expect(senders == [b, c].sorted { $0.slot < $1.slot })
+      #expect(world.receive(a, deadline: 1) == nil, "merged")
+    }
   }
 
   @Test("a message to oneself: notifications and queued messages arrive, calls are refused")

@@ -38,6 +38,7 @@ func probe_main(_ stack: UnsafeRawPointer) {
   probe.checkSteps()
   probe.checkSysenter()
   probe.checkPageFaults()
+  probe.checkMessages()
   probe.checkServer()
   if probe.hasWord("probe=wait") { probe.wait() }
   probe.finish()

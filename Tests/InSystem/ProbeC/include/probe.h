@@ -90,6 +90,8 @@ PROBE_PLACE(probe_watch_selector_call)
 PROBE_PLACE(probe_watch_child)
 PROBE_PLACE(probe_read_selectors)
 void probe_load_selectors(void);
+// Does the traps that it is told to (`Stage.swift`).
+PROBE_PLACE(probe_puppet)
 // A server: answers every request with the request, for ever; it ends the machine on type 1. Loads its own
 // patterns into the SSE, AVX and x87 registers first and checks them after every message: type 2 is the answer if they changed.
 PROBE_PLACE(probe_server)
