@@ -34,6 +34,29 @@ import Testing
     }
   }
 
+  @Test("X3 M-A7 the same script with each allocation of it failing in turn: clean errors or a signal, then everything is back")
+  func everyAllocation() {
+    var failing: UInt64 = 1
+    while failing < 2000 {
+      let system = TestSystem(frames: 1000)
+      let before = system.information.free
+      let first = system.process()
+      system.vm.failReservation(after: failing)
+      script(system, first)
+      let triggered = system.vm.frames.failing == 0
+      system.vm.frames.failing = 0
+      system.expectSound()
+      for thread in system.kernel.threads.values { system.exit(thread.endpoint) }
+      #expect(system.information.free == before, "allocation \(failing)")
+      if !triggered {
+        #expect(failing > 50)
+        return
+      }
+      failing += 1
+    }
+    Issue.record("the script never got through")
+  }
+
   /// 200 steps; a process that is told to die dies, as PM would see to.
   private func script(_ system: TestSystem, _ first: Endpoint) {
     var random = Random(state: 77)
