@@ -56,7 +56,7 @@ public enum BootTable {
         kernelCalls: common | call(.threadCreate) | call(.threadFork) | call(.threadStart) | call(.threadStop)
           | call(.threadDestroy) | call(.threadRestart) | call(.threadExec) | call(.threadInfo) | call(.spaceRoot)
           | call(.spacePrepare) | call(.spaceFlush) | call(.copyCaller) | call(.copyGrant),
-        sendTo: to(.rs) | to(.pm), asynchronousQuota: 512))
+        sendTo: to(.rs) | to(.pm) | to(.vfs), asynchronousQuota: 512))
     case 1:
       BootEntry(name: "rs", module: "rs", endpoint: .rs, kind: .core, policy: .vital, priority: 1, privileges: Privileges(
         kernelCalls: common | call(.setPrivileges) | call(.allowPorts) | call(.threadStart) | call(.threadStop)

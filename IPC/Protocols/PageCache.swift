@@ -5,6 +5,7 @@ import IPC
 public enum PageCache {
   public enum Number: Int32, CaseIterable {
     case read = 0x180, fill, write, truncate, forget, information
+    case map, fail, missing, mapping, takeChanged
   }
 
   /// The most that one call moves; more is cut.
@@ -47,18 +48,19 @@ public enum PageCache {
     public typealias Reply = VFS.Count
   }
 
-  /// Bytes were written to the file: pages that are there change, others stay away.
+  /// Bytes were written to the file, which has `size` bytes now: pages that are there change, others stay away.
   public struct Write: Call {
     public static var number: Int32 { Number.write.rawValue }
     public var mount: UInt32
     public var reserved: UInt32 = 0
-    public var inode, position, source, length: UInt64
-    public init(mount: UInt32, inode: UInt64, position: UInt64, source: UInt64, length: UInt64) {
+    public var inode, position, source, length, size: UInt64
+    public init(mount: UInt32, inode: UInt64, position: UInt64, source: UInt64, length: UInt64, size: UInt64) {
       self.mount = mount
       self.inode = inode
       self.position = position
       self.source = source
       self.length = length
+      self.size = size
     }
   }
 
@@ -85,6 +87,112 @@ public enum PageCache {
       self.mount = mount
       self.inode = inode
     }
+  }
+
+  /// mmap(2) of a file for a process: as `VM.MMap`, with the file's size and the position that `address` shows.
+  public struct Map: Call {
+    public static var number: Int32 { Number.map.rawValue }
+    public var process: Endpoint
+    public var mount: UInt32
+    public var inode, position, address, length, size: UInt64
+    /// `VM.Protection` in bits 0...7; in bits 8...15 the most that mprotect may make of it (V53).
+    public var protection: UInt32
+    /// `VM.Flags`.
+    public var flags: UInt32
+    public init(
+      process: Endpoint, mount: UInt32, inode: UInt64, position: UInt64, address: UInt64, length: UInt64, size: UInt64,
+      protection: UInt32, allowed: UInt32, flags: UInt32
+    ) {
+      self.process = process
+      self.mount = mount
+      self.inode = inode
+      self.position = position
+      self.address = address
+      self.length = length
+      self.size = size
+      self.protection = protection | allowed << 8
+      self.flags = flags
+    }
+    public struct Reply: Wire {
+      public var address: UInt64
+      /// 1: the file was not mapped before; VFS holds it until `VFS.FileUnmapped`, which comes once for each such reply.
+      public var isFirst: UInt64
+      public init(address: UInt64, isFirst: UInt64) {
+        self.address = address
+        self.isFirst = isFirst
+      }
+    }
+  }
+
+  /// A page that VM asked for (`VFS.PageRequest`) cannot be had: whoever waits for it gets a signal, SIGKILL for
+  /// `Errno.noMemory`, else SIGBUS.
+  public struct Fail: Call {
+    public static var number: Int32 { Number.fail.rawValue }
+    public var mount: UInt32
+    public var error: Int32
+    public var inode, position: UInt64
+    public init(mount: UInt32, inode: UInt64, position: UInt64, error: Errno) {
+      self.mount = mount
+      self.error = error.rawValue
+      self.inode = inode
+      self.position = position
+    }
+  }
+
+  /// After a copy from or to a process's memory failed: the page of a file that VM refused to wait for, since VFS itself
+  /// has to bring it. `.noSuchFile`: it was no such page. Asking clears it.
+  public struct Missing: Call {
+    public static var number: Int32 { Number.missing.rawValue }
+    public var process: Endpoint
+    public var reserved: UInt32 = 0
+    public init(process: Endpoint) { self.process = process }
+    public typealias Reply = Place
+  }
+
+  /// Which file a process shows at an address, and where in it; mount 0 for other memory, `.noMemory` if nothing is there.
+  public struct Mapping: Call {
+    public static var number: Int32 { Number.mapping.rawValue }
+    public var process: Endpoint
+    public var reserved: UInt32 = 0
+    public var address: UInt64
+    public init(process: Endpoint, address: UInt64) {
+      self.process = process
+      self.address = address
+    }
+    public typealias Reply = Place
+  }
+
+  /// A place in a file.
+  public struct Place: Wire {
+    public var mount: UInt32
+    /// 1: changes there are the file's.
+    public var isShared: UInt32
+    public var inode, position: UInt64
+    /// `Mapping`: where the region ends, in the process's addresses.
+    public var end: UInt64
+    public init(mount: UInt32, isShared: UInt32, inode: UInt64, position: UInt64, end: UInt64) {
+      self.mount = mount
+      self.isShared = isShared
+      self.inode = inode
+      self.position = position
+      self.end = end
+    }
+  }
+
+  /// Copies the first page at or behind `position` that processes have changed to `destination` in VFS's memory, 4096
+  /// bytes; the page counts as unchanged until it is written again. `.noSuchFile` if there is none.
+  public struct TakeChanged: Call {
+    public static var number: Int32 { Number.takeChanged.rawValue }
+    public var mount: UInt32
+    public var reserved: UInt32 = 0
+    public var inode, position, destination: UInt64
+    public init(mount: UInt32, inode: UInt64, position: UInt64, destination: UInt64) {
+      self.mount = mount
+      self.inode = inode
+      self.position = position
+      self.destination = destination
+    }
+    public typealias Reply = VFS.Count
   }
 
   /// What there is of it. Everybody may ask.

@@ -10,6 +10,7 @@ public enum VFS {
     case control, fileControl, sync, fileSync, mount, unmount, access
     case execLoad, processForked, processExited, cancel, serviceUp, fileSystemStatistics
     case mountInformation
+    case mapFile, syncMemory, pageRequest, fileUnmapped
   }
 
   public struct Descriptor: Wire {

@@ -359,6 +359,7 @@ public enum VM {
     @inlinable public static var image: UInt8 { 7 }
     /// Kept free: below a stack.
     @inlinable public static var reserved: UInt8 { 8 }
+    @inlinable public static var file: UInt8 { 9 }
   }
 
   /// 48 bytes of the kernel command line from byte `offset` on, padded with zero bytes. Everybody may

@@ -33,7 +33,7 @@ extension World {
     var references: [UInt32: UInt64] = [:]
     for index in 0..<tables.vnodes.count {
       let vnode = tables.vnodes[index]
-      #expect(vnode.users == vnodeUsers[index, default: 0], "users of vnode \(index)", sourceLocation: sourceLocation)
+      #expect(vnode.users == vnodeUsers[index, default: 0] + vnode.mappings, "users of vnode \(index)", sourceLocation: sourceLocation)
       if vnode.mount >= 0 { references[tables.mounts[vnode.mount].server.raw, default: 0] += vnode.references }
     }
     for case let service as MemoryFileSystem in services.values {

@@ -15,6 +15,12 @@ struct FakeCache {
   var isThere = true
   var limit = Int.max
   var hits = 0
+  var maps: [PageCache.Map] = []
+  var mapped: Set<File> = []
+  var failures: [PageCache.Fail] = []
+  /// What copies met, and which pages processes have changed.
+  var missing: [PageCache.Place] = []
+  var changed: [File: Set<UInt64>] = [:]
 
   var count: Int { pages.values.reduce(0) { $0 + $1.count } }
 
@@ -49,6 +55,22 @@ struct FakeCache {
     case .forget:
       let call: PageCache.Forget = message.body()
       pages = pages.filter { $0.key.mount != call.mount || (call.inode != 0 && $0.key.inode != call.inode) }
+    case .map:
+      let call: PageCache.Map = message.body()
+      maps.append(call)
+      return Message(reply: PageCache.Map.Reply(address: 0x7000_0000, isFirst: mapped.insert(File(mount: call.mount, inode: call.inode)).inserted ? 1 : 0))
+    case .fail: failures.append(message.body())
+    case .missing:
+      guard !missing.isEmpty else { throw .noSuchFile }
+      return Message(reply: missing.removeFirst())
+    case .mapping: throw .noMemory
+    case .takeChanged:
+      let call: PageCache.TakeChanged = message.body()
+      let file = File(mount: call.mount, inode: call.inode)
+      guard let page = changed[file]?.filter({ $0 >= call.position >> 12 }).min(), let bytes = pages[file]?[page] else { throw .noSuchFile }
+      changed[file]?.remove(page)
+      UnsafeMutableRawPointer(bitPattern: UInt(call.destination))!.copyMemory(from: bytes, byteCount: 4096)
+      return Message(reply: VFS.Count(count: page << 12))
     case .information: throw .noSuchCall
     }
     return Message(reply: Done())

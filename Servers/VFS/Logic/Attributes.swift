@@ -93,6 +93,7 @@ extension VirtualFileSystem {
     let vnode = tables.files[file].vnode
     guard vnode >= 0 else { throw .invalidArgument }
     if tables.vnodes[vnode].mount != deviceMount {
+      if isCached(vnode), tables.vnodes[vnode].isRegular { try writeBack(worker, vnode) }
       _ = try ask(worker, server(vnode), FS.Sync())
     } else if tables.vnodes[vnode].isBlock {
       let special = tables.vnodes[vnode].node.special
@@ -103,6 +104,11 @@ extension VirtualFileSystem {
   /// Every file system writes everything out, then the answer goes back.
   func sync(_ worker: Int) throws(Errno) {
     var failure: Errno?
+    for vnode in 0..<limits.vnodes where tables.vnodes[vnode].mappings > 0 {
+      hold(vnode)
+      do throws(Errno) { try writeBack(worker, vnode) } catch { failure = error }
+      releaseVnode(vnode)
+    }
     for mount in 0..<limits.mounts where tables.mounts[mount].isUsed && tables.mounts[mount].server != .none {
       do throws(Errno) { _ = try ask(worker, tables.mounts[mount].server, FS.Sync()) } catch { failure = error }
     }

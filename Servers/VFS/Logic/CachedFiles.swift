@@ -9,8 +9,8 @@ import ServerKit
 extension VirtualFileSystem {
   func isCached(_ vnode: Int) -> Bool { tables.mounts[tables.vnodes[vnode].mount].number != 0 }
 
-  private func cacheLock(_ mount: Int) -> Int { Lock.cache(limits.files, tables.mounts[mount].buffer) }
-  private func cacheBuffer(_ mount: Int) -> UnsafeMutableRawPointer { cacheBuffers + tables.mounts[mount].buffer * Int(Bound.chunk) }
+  func cacheLock(_ mount: Int) -> Int { Lock.cache(limits.files, tables.mounts[mount].buffer) }
+  func cacheBuffer(_ mount: Int) -> UnsafeMutableRawPointer { cacheBuffers + tables.mounts[mount].buffer * Int(Bound.chunk) }
 
   /// Before the mount is used: a number that no mount had before, and a grant over the buffer through which pages come.
   func cache(_ mount: inout Mount) throws(Errno) {
@@ -80,30 +80,35 @@ extension VirtualFileSystem {
     return done
   }
 
-  /// Fetches the page at `position` and some behind it: much if the file is read in order. False if the cache takes none.
+  /// Fetches the page at `position`, unless somebody else did meanwhile. False if the cache takes none.
   private func bring(_ worker: Int, _ vnode: Int, _ position: UInt64) throws(Errno) -> Bool {
-    let mount = tables.vnodes[vnode].mount
-    let lock = cacheLock(mount)
+    let lock = cacheLock(tables.vnodes[vnode].mount)
     let isContended = tables.locks[lock] != 0
     acquire(lock, worker)
     defer { release(lock: lock) }
-    // Perhaps it is there by now.
-    if isContended { return true }
-    let start = position & ~4095
+    // Perhaps it is there by now; perhaps the file ends before it.
+    if isContended || position >= tables.vnodes[vnode].node.size { return true }
+    return try fetch(worker, vnode, position & ~4095) > 0
+  }
+
+  /// Under the lock: fetches the page at `start` and some behind it, many if the file is read in order. The answer is the
+  /// pages that the cache has then; 0 if it takes none, or the file has none there.
+  func fetch(_ worker: Int, _ vnode: Int, _ start: UInt64) throws(Errno) -> UInt64 {
+    let mount = tables.vnodes[vnode].mount
     let window = start == tables.vnodes[vnode].readUpTo ? Bound.chunk : Bound.firstRead
     let size = tables.vnodes[vnode].node.size
-    guard start < size else { return true }
+    guard start < size else { return 0 }
     let want = min(window, size - start)
     let call = FS.Read(inode: tables.vnodes[vnode].inode, position: start, grant: tables.mounts[mount].bufferGrant, offset: 0, length: want)
     let count = try ask(worker, server(vnode), call, limit: want).count
     // The file system has less than it said: there the file ends.
     if count < want { tables.vnodes[vnode].node.size = start + count }
-    guard count > 0 else { return true }
+    guard count > 0 else { return 0 }
     tables.vnodes[vnode].readUpTo = start + count
     let fill = PageCache.Fill(
       mount: tables.mounts[mount].number, inode: tables.vnodes[vnode].inode, position: start,
       source: UInt64(UInt(bitPattern: cacheBuffer(mount))), length: count)
-    do throws(Errno) { return try ipc.call(.vm, fill).count > 0 } catch { return false }
+    do throws(Errno) { return try ipc.call(.vm, fill).count } catch { return 0 }
   }
 
   // MARK: Writing
@@ -128,7 +133,7 @@ extension VirtualFileSystem {
         let start = position == .max ? reply.size &- reply.count : at
         let write = PageCache.Write(
           mount: tables.mounts[mount].number, inode: tables.vnodes[vnode].inode, position: start,
-          source: UInt64(UInt(bitPattern: buffer)), length: reply.count)
+          source: UInt64(UInt(bitPattern: buffer)), length: reply.count, size: reply.size)
         if reply.count > 0 { tellCache(write, vnode) }
         tables.vnodes[vnode].node.size = reply.size
         done += reply.count

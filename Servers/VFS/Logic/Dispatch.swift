@@ -10,7 +10,10 @@ extension VirtualFileSystem {
     guard let index = process(delivery.message.source) else { return Message(error: .notPermitted) }
     // A process waits for its answer, so it cannot ask twice; one that seems to is not what it seems.
     guard case .nothing = tables.processes[index].waiting else { return Message(error: .alreadyInProgress) }
-    do throws(Errno) { return try direct(index, delivery) } catch { return Message(error: error) }
+    do throws(Errno) { return try direct(index, delivery) } catch {
+      if error == .badAddress, wantRefused(index, delivery) { return nil }
+      return Message(error: error)
+    }
   }
 
   private func direct(_ index: Int, _ delivery: Delivery) throws(Errno) -> Message? {
@@ -35,6 +38,7 @@ extension VirtualFileSystem {
       guard tables.files[file].isWritable else { throw .badFileDescriptor }
       return try transfer(index, delivery, file, call.address, min(call.length, Bound.transfer), isWrite: true)
     case .control: return try control(index, delivery, message.body())
+    case .mapFile: return Message(reply: try mapFile(index, message.body()))
     case .seek:
       if let reply = try seek(index, message.body()) { return Message(reply: reply) }
     case .fileStat:
@@ -42,9 +46,9 @@ extension VirtualFileSystem {
       if tables.files[file].pipe >= 0 { return Message(reply: pipeAttributes(tables.files[file].pipe)) }
     case .readDirectory, .fileTruncate, .fileSync, .open, .stat, .unlink, .removeDirectory, .makeDirectory, .rename, .link,
       .symbolicLink, .readLink, .truncate, .changeMode, .changeDirectory, .currentDirectory, .sync, .mount, .unmount, .access,
-      .fileSystemStatistics:
+      .fileSystemStatistics, .syncMemory:
       break
-    case .execLoad, .processForked, .processExited, .cancel, .serviceUp, .mountInformation: throw .notPermitted
+    case .pageRequest, .fileUnmapped, .execLoad, .processForked, .processExited, .cancel, .serviceUp, .mountInformation: throw .notPermitted
     case nil: throw .noSuchCall
     }
     enqueue(index, delivery)
@@ -102,8 +106,9 @@ extension VirtualFileSystem {
     case .access: try access(worker, message.body())
     case .fileSystemStatistics: return Message(reply: try statistics(worker, message.body()))
     case .execLoad: try loadProgram(worker, message.body())
+    case .syncMemory: try syncMemory(worker, message.body())
     case .close, .duplicate, .pipe, .control, .fileControl, .processForked, .processExited, .cancel, .serviceUp,
-      .mountInformation, nil:
+      .mountInformation, .mapFile, .pageRequest, .fileUnmapped, nil:
       throw .noSuchCall
     }
     return Message(reply: Done())

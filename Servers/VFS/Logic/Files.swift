@@ -43,15 +43,11 @@ extension VirtualFileSystem {
   func adopt(_ mount: Int, _ node: FS.Node) throws(Errno) -> Int {
     let hash = bucket(mount, node.inode)
     let counted: UInt64 = tables.mounts[mount].server == .none ? 0 : 1
-    var at = Int(tables.vnodeHash[hash])
-    while at >= 0 {
-      if tables.vnodes[at].mount == mount, tables.vnodes[at].inode == node.inode {
-        tables.vnodes[at].users += 1
-        tables.vnodes[at].references += counted
-        tables.vnodes[at].node = node
-        return at
-      }
-      at = tables.vnodes[at].next
+    if let known = find(mount, node.inode) {
+      tables.vnodes[known].users += 1
+      tables.vnodes[known].references += counted
+      tables.vnodes[known].node = node
+      return known
     }
     let vnode = freeVnode
     guard vnode >= 0 else {
@@ -62,6 +58,16 @@ extension VirtualFileSystem {
     tables.vnodes[vnode] = Vnode(mount: mount, inode: node.inode, users: 1, references: counted, node: node, covering: -1, next: Int(tables.vnodeHash[hash]))
     tables.vnodeHash[hash] = Int16(vnode)
     return vnode
+  }
+
+  /// The vnode of an inode that somebody uses.
+  func find(_ mount: Int, _ inode: UInt64) -> Int? {
+    var at = Int(tables.vnodeHash[bucket(mount, inode)])
+    while at >= 0 {
+      if tables.vnodes[at].mount == mount, tables.vnodes[at].inode == inode { return at }
+      at = tables.vnodes[at].next
+    }
+    return nil
   }
 
   func hold(_ vnode: Int) { tables.vnodes[vnode].users += 1 }

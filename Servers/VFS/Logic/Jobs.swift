@@ -32,13 +32,18 @@ extension VirtualFileSystem {
   /// Gives the first queued request to a free worker. False if there is nothing to do, or nobody to do it. While
   /// messages are kept in the outbox nothing new starts, which is what bounds the outbox.
   func startJob() -> Bool {
-    guard isRooted, firstQueued >= 0, outboxCount == 0 else { return false }
+    guard isRooted, firstQueued >= 0 || wantedCount > 0 || changedCount > 0, outboxCount == 0 else { return false }
     var worker = 0
     while worker < limits.workers {
       if case .none = tables.workers[worker].job { break }
       worker += 1
     }
     guard worker < limits.workers else { return false }
+    if wantedCount > 0 || changedCount > 0 {
+      tables.workers[worker].job = nextPageJob()
+      fibers.start(worker)
+      return true
+    }
     let index = firstQueued
     unqueue(index)
     tables.processes[index].waiting = .worker(worker)
@@ -56,9 +61,16 @@ extension VirtualFileSystem {
     case .none: break
     case .startUp: startUp(worker)
     case .recovery(let service): reopenDevices(worker, service)
+    case .page(let wanted): fetchWanted(worker, wanted)
+    case .writeBack(let vnode): finishMapping(worker, vnode)
     case .request(let index):
-      var answer: Message
-      do throws(Errno) { answer = try perform(worker) } catch { answer = Message(error: told(error, index)) }
+      var answer = Message(error: .badAddress)
+      var pages = 0
+      repeat {
+        do throws(Errno) { answer = try perform(worker) } catch { answer = Message(error: told(error, index)) }
+        // A buffer in a mapped file: what VM would not wait for is fetched, and everything done again.
+        pages += 1
+      } while answer.type == -Errno.badAddress.rawValue && pages < 256 && fetchRefused(worker)
       // The process may be gone, and its record another's.
       if tables.processes[index].endpoint == tables.workers[worker].client {
         tables.processes[index].waiting = .nothing

@@ -43,7 +43,7 @@ extension VirtualFileSystem {
   /// it holds its own files and vnodes, and its grants of the dead process's memory lead nowhere.
   private func drop(_ index: Int) {
     switch tables.processes[index].waiting {
-    case .nothing: break
+    case .nothing, .page: break
     case .queued: unqueue(index)
     case .worker(let worker): abandon(worker)
     case .pipeRead(let file), .pipeWrite(let file): leavePipe(index, file)
@@ -78,7 +78,7 @@ extension VirtualFileSystem {
     guard let index = process(call.process) else { return }
     tables.processes[index].restarts = call.restart == 1
     switch tables.processes[index].waiting {
-    case .nothing, .queued: break
+    case .nothing, .queued, .page: break
     case .worker(let worker):
       let request = tables.outstanding[worker]
       if request.token != 0, request.message.type == Char.Open.number { cancelRequest(worker) }

@@ -49,6 +49,8 @@ enum Waiting: BitwiseCopyable {
   /// For a free worker.
   case queued
   case worker(Int)
+  /// For a page of the file that its buffer is in; then the request is done again.
+  case page
   /// For bytes in, or room in, the pipe of this open file; `ProcessRecord.done` bytes are over.
   case pipeRead(file: Int)
   case pipeWrite(file: Int)
@@ -104,6 +106,10 @@ struct Vnode: BitwiseCopyable {
   var next = -1
   /// Where the last fetched page of a file ended: who goes on there reads in order.
   var readUpTo: UInt64 = 0
+  /// How often VM has said that somebody maps it now, less how often that nobody does any more: each is a use.
+  var mappings = 0
+  /// 1: a job writes back what processes changed.
+  var isChanged = false
 
   var type: UInt32 { node.mode & VFS.Mode.typeMask }
   var isDirectory: Bool { type == VFS.Mode.directory }
@@ -165,9 +171,21 @@ struct Outstanding: BitwiseCopyable {
   var isCancelled = false
 }
 
+/// A page of a file that somebody waits for. `mount` as the page cache numbers it.
+struct WantedPage: BitwiseCopyable {
+  var mount: UInt32 = 0
+  /// The process whose request is done again afterwards, -1 for none: a thread waits at VM.
+  var process: Int32 = -1
+  var inode: UInt64 = 0
+  var position: UInt64 = 0
+}
+
 enum Job: BitwiseCopyable {
   case none
   case startUp
+  case page(WantedPage)
+  /// What processes have changed in the pages of a vnode goes to its file system; the job holds the vnode.
+  case writeBack(vnode: Int)
   case recovery(service: Endpoint)
   /// A request of a process, or `ExecLoad` for one.
   case request(process: Int)
@@ -210,6 +228,8 @@ struct Tables {
   let locks: Table<Int16>
   /// Messages that nobody waits for, kept while our queue in the kernel is full.
   let outbox: Table<Posted>
+  /// Pages to be fetched, in order; one for each thread that there can be.
+  let wantedPages: Table<WantedPage>
 
   init(_ limits: Limits, workers workerCount: Int) {
     processes = Table(count: limits.processes, repeating: ProcessRecord())
@@ -223,6 +243,7 @@ struct Tables {
     outstanding = Table(count: workerCount + limits.processes, repeating: Outstanding())
     workers = Table(count: workerCount, repeating: Worker())
     locks = Table(count: limits.files + Lock.count, repeating: 0)
+    wantedPages = Table(count: limits.threads, repeating: WantedPage())
     // Each open file and each vnode sends at most one such message when it goes, and jobs that could make new
     // ones wait while any is kept here; each process can be owed a signal and have a request cancelled, each worker
     // an answer.
@@ -230,6 +251,7 @@ struct Tables {
   }
 
   func deallocate() {
+    wantedPages.deallocate()
     processes.deallocate()
     processBySlot.deallocate()
     files.deallocate()

@@ -30,6 +30,10 @@ public final class VirtualFileSystem<T: Transport>: Server {
   var freeVnode = -1
   var firstQueued = -1
   var lastQueued = -1
+  var firstWanted = 0
+  var wantedCount = 0
+  /// Vnodes with `isChanged`.
+  var changedCount = 0
   var outboxHead = 0
   var outboxCount = 0
   /// Requests with `isSent` false.
@@ -136,6 +140,14 @@ public final class VirtualFileSystem<T: Transport>: Server {
       case .processForked: return forked(message.body())
       case .processExited: return exited((message.body() as VFS.ProcessExited).process)
       case .cancel: return cancel(message.body())
+      default: break
+      }
+    } else if source == .vm {
+      switch VFS.Number(rawValue: message.type) {
+      case .pageRequest:
+        let call: VFS.PageRequest = message.body()
+        return want(WantedPage(mount: call.mount, inode: call.inode, position: call.position))
+      case .fileUnmapped: return unmapped(message.body())
       default: break
       }
     } else if source == .rs, message.type == VFS.ServiceUp.number {

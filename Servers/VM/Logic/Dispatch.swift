@@ -37,7 +37,7 @@ extension VirtualMemory {
   /// What a message gets for an answer; nil for one that expects none. Whatever it holds, the worst is an error.
   public mutating func handle<K: Transport>(_ delivery: Delivery, _ ipc: inout K) -> Message? {
     guard delivery.isRequest else { return nil }
-    let answer: Message
+    let answer: Message?
     if delivery.isFromKernel {
       // P6: only the kernel's own flag makes a page fault (M-N5).
       answer = delivery.message.type == KernelEvent.PageFault.number ? pageFault(delivery.message, &ipc) : Message(error: .noSuchCall)
@@ -47,6 +47,8 @@ extension VirtualMemory {
       } catch { answer = Message(error: error) }
     }
     if pendingSignals > 0 { tellPending(&ipc) }
+    if files.firstOwed != nil { tellOwed(&ipc) }
+    if unsent > 0 { askAgain(&ipc) }
     settle()
     return answer
   }
@@ -86,7 +88,7 @@ extension VirtualMemory {
     case .mlock: try mlock(try own(source), message.body(), &ipc)
     case .munlock: try munlock(try own(source), message.body())
     case .mlockall: try mlockall(try own(source), message.body(VM.MLockAll.self).flags, &ipc)
-    case .msync: try msync(try own(source), message.body(), &ipc)
+    case .msync: try msync(try own(source), message.body())
     case .mremap: return Message(reply: VM.AddressReply(address: try mremap(try own(source), message.body(), &ipc)))
     case .immutable: try makeImmutable(try own(source), message.body())
     case .nameRegion: try nameRegion(try own(source), message.body())

@@ -5,13 +5,17 @@ import Protocols
 extension VirtualMemory {
   /// The one entry for page faults: find the region, then the region decides (V17). A reply of type 0 lets the
   /// thread run on. After any other it stays stopped and its supervisor has been told.
-  mutating func pageFault<K: Transport>(_ message: Message, _ ipc: inout K) -> Message {
-    let fault = message.body(KernelEvent.PageFault.self)
+  mutating func pageFault<K: Transport>(_ message: Message, _ ipc: inout K) -> Message? {
     faults &+= 1
+    return decide(message.body(KernelEvent.PageFault.self), of: message.source, &ipc)
+  }
+
+  /// Nil: the fault is parked until VFS has brought the page.
+  mutating func decide<K: Transport>(_ fault: KernelEvent.PageFault, of source: Endpoint, _ ipc: inout K) -> Message? {
     let copying = fault.access & KernelEvent.PageFault.kernelCopy != 0
     guard let space = spaces[id: fault.space] else {
       // Whose space is gone: a supervisor can only end it.
-      if !copying { tell(message.source.isService ? .rs : .pm, of: message.source, Signal.memory, fault, &ipc) }
+      if !copying { tell(source.isService ? .rs : .pm, of: source, Signal.memory, fault, &ipc) }
       return Message(error: .badAddress)
     }
     do throws(Errno) {
@@ -19,17 +23,23 @@ extension VirtualMemory {
       try resolve(space, fault.address, fault.access, &ipc)
       return Message(type: 0)
     } catch {
-      if !copying {
-        // No memory for a page that was promised: the same end for all kinds of fault (V93).
-        let signal = error == .noMemory ? Signal.kill : error == .ioError ? Signal.bus : Signal.memory
-        if !tell(space.pointee.supervisor, of: message.source, signal, fault, &ipc), spaces[message.source] == space {
-          space.pointee.pending = PendingSignal(signal: signal, address: fault.address, instruction: fault.instruction)
-          if space.pointee.hasPendingSignal == 0 { pendingSignals &+= 1 }
-          space.pointee.hasPendingSignal = 1
-        }
-      }
-      return Message(error: error)
+      if error == .wouldBlock { return park(fault, of: source, space, &ipc) }
+      return refuse(fault, of: source, error, &ipc)
     }
+  }
+
+  /// The access cannot be: the supervisor hears of it, unless a server's copy met it, which fails.
+  mutating func refuse<K: Transport>(_ fault: KernelEvent.PageFault, of source: Endpoint, _ error: Errno, _ ipc: inout K) -> Message {
+    if fault.access & KernelEvent.PageFault.kernelCopy == 0, let space = spaces[id: fault.space] {
+      // No memory for a page that was promised: the same end for all kinds of fault (V93).
+      let signal = error == .noMemory ? Signal.kill : error == .ioError ? Signal.bus : Signal.memory
+      if !tell(space.pointee.supervisor, of: source, signal, fault, &ipc), spaces[source] == space {
+        space.pointee.pending = PendingSignal(signal: signal, address: fault.address, instruction: fault.instruction)
+        if space.pointee.hasPendingSignal == 0 { pendingSignals &+= 1 }
+        space.pointee.hasPendingSignal = 1
+      }
+    }
+    return Message(error: error)
   }
 
   enum Signal {
@@ -75,13 +85,19 @@ extension VirtualMemory {
     // Check and reserve; then nothing fails.
     let known = place.isOwn ? place.slot : nil
     let tables = known == nil ? missingTables(space, page) : 0
-    try frames.reserve(try cost(region, index, writing: writing) &+ tables, space.pointee.claim)
+    let needed = try cost(region, index, writing: writing) &+ tables
+    // What is reserved must not come from the page itself.
+    let pinned = region.pointee.type.isFile ? file(region).flatMap { frames.cached($0, index) } : nil
+    if let pinned { frames.retain(pinned) }
+    defer { if let pinned { frames.release(pinned) } }
+    try frames.reserve(needed, space.pointee.claim)
     let supplied = supply(region, index, writing: writing)
     let writable = supplied.writable && LeafEntry.isWritable(region) ? PageEntry.writable : 0
     set(known ?? makeLeaf(space, page), supplied.frame, LeafEntry.flags(region) | writable)
     switch region.pointee.type {
     case .anonymous, .shared: space.pointee.zeroFaults &+= 1
     case .image where writing: space.pointee.copyFaults &+= 1
+    case .filePrivate, .fileShared: space.pointee.fileFaults &+= 1
     default: break
     }
   }
@@ -97,6 +113,7 @@ extension VirtualMemory {
     try frames.reserve(stays ? tables : tables &+ 1, space.pointee.claim)
     let slot = place.isOwn ? seen : makeLeaf(space, page)
     if stays {
+      if region.pointee.type.tellsWrites, let file = file(region) { change(file, old) }
       slot.pointee = PageEntry(frame: old.address, flags: flags).raw
       return
     }

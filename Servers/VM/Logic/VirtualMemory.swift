@@ -28,6 +28,10 @@ public struct VirtualMemory: BitwiseCopyable {
   /// Pages of files found for VFS, and brought by it.
   var hits: UInt64 = 0
   var fills: UInt64 = 0
+  /// Faults that wait for VFS, newest first, and how many requests for their pages VFS's queue has not taken yet.
+  var parked: ParkedFault.Pointer?
+  var parkedFaults: RecordPool<ParkedFault>
+  var unsent: UInt64 = 0
   /// Spaces whose supervisor has yet to hear of a signal.
   var pendingSignals: UInt64 = 0
 
@@ -55,6 +59,7 @@ public struct VirtualMemory: BitwiseCopyable {
     spaceRecords = RecordPool()
     regions = RecordPool()
     objects = RecordPool()
+    parkedFaults = RecordPool()
   }
 
   /// Zeroed memory for good, for a table of fixed size.
@@ -73,6 +78,7 @@ public struct VirtualMemory: BitwiseCopyable {
     frames.reserved = 0
     if regions.slab.empty != nil { regions.slab.trim(&frames) }
     if objects.slab.empty != nil { objects.slab.trim(&frames) }
+    if parkedFaults.slab.empty != nil { parkedFaults.slab.trim(&frames) }
     if spaceRecords.slab.empty != nil { spaceRecords.slab.trim(&frames) }
     frames.settle()
   }

@@ -220,12 +220,15 @@ extension TestSystem {
     var previous = FrameRecord.none
     while at != FrameRecord.none, idle <= vm.frames.cache {
       let record = vm.frames.owned(Frame(number: UInt64(at))).pointee
-      if record.count != 1 || record.previous != previous || !pages.contains(UInt64(at)) { problems.append("the idle list is broken") }
+      if !record.isIdle || record.previous != previous || !pages.contains(UInt64(at)) { problems.append("the idle list is broken") }
       previous = at
       at = record.next
       idle += 1
     }
-    let sole = pages.filter { vm.frames.owned(Frame(number: $0)).pointee.count == 1 }.count
+    let sole = pages.filter { vm.frames.owned(Frame(number: $0)).pointee.isIdle }.count
+    let changed = pages.filter { vm.frames.owned(Frame(number: $0)).pointee.isChanged }.count
+    let counted = (0..<vm.files.limit).reduce(0) { $0 + Int(vm.files[$1].pointee.changed) }
+    if changed != counted { problems.append("\(changed) changed pages, counted \(counted)") }
     if idle != vm.frames.idle || UInt64(sole) != idle || vm.frames.lastIdle != previous { problems.append("idle pages are miscounted") }
   }
 

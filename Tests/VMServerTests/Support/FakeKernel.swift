@@ -20,6 +20,10 @@ final class FakeKernel {
   var threads: [Int: Thread] = [:]
   var generations: [Int: UInt32] = [:]
   var exceptions: [(to: Endpoint, event: KernelEvent.Exception)] = []
+  /// What VFS was told, and late answers to faults.
+  var pageRequests: [VFS.PageRequest] = []
+  var unmapped: [VFS.FileUnmapped] = []
+  var replies: [(to: Endpoint, message: Message)] = []
   /// Full queues of supervisors.
   var queueIsFull = false
   /// This call fails with this error.
@@ -163,11 +167,13 @@ struct FakeTransport: Transport {
   mutating func receive(from source: Endpoint, deadline: UInt64) throws(Errno) -> Delivery { throw .notPermitted }
   mutating func sendRec(_ message: Message, to destination: Endpoint) throws(Errno) -> Message { throw .notPermitted }
   mutating func replyReceive(_ reply: Message, to caller: Endpoint) throws(Errno) -> Delivery { throw .notPermitted }
-  mutating func reply(_ message: Message, to caller: Endpoint) throws(Errno) { throw .notPermitted }
+  mutating func reply(_ message: Message, to caller: Endpoint) throws(Errno) { kernel.replies.append((caller, message)) }
   mutating func notify(_ destination: Endpoint) throws(Errno) { throw .notPermitted }
   mutating func sendAsync(_ message: Message, to destination: Endpoint) throws(Errno) {
     if kernel.queueIsFull { throw .wouldBlock }
     if message.type == KernelEvent.Exception.number { kernel.exceptions.append((destination, message.body())) }
+    if destination == .vfs, message.type == VFS.PageRequest.number { kernel.pageRequests.append(message.body()) }
+    if destination == .vfs, message.type == VFS.FileUnmapped.number { kernel.unmapped.append(message.body()) }
   }
   mutating func kernel(_ message: Message) -> Message { kernel.kernel(message) }
 }

@@ -71,6 +71,7 @@ public typealias Synchronize = VM.Synchronize
 /// msync(2).
 public func synchronizeMemory(_ pointer: UnsafeMutableRawPointer, _ length: Int, _ flags: UInt32 = Synchronize.now) throws(Errno) {
   _ = try request(VM.MSync(address: address(pointer), length: UInt64(length), flags: flags), of: .vm)
+  _ = try request(VFS.SyncMemory(address: address(pointer), length: UInt64(length)), of: .vfs)
 }
 
 public typealias Remap = VM.Remap
@@ -108,4 +109,15 @@ public func resourceLimit(_ resource: UInt32) throws(Errno) -> (soft: UInt64, ha
 /// setrlimit(2), in bytes.
 public func setResourceLimit(_ resource: UInt32, soft: UInt64, hard: UInt64) throws(Errno) {
   _ = try request(VM.SetLimit(resource: resource, soft: soft, hard: hard), of: .vm)
+}
+
+/// mmap(2) of a file: `MapFlags.shared` or `.private`, from `offset`, a multiple of the page size.
+public func mapFile(
+  _ descriptor: Int, _ length: Int, _ protection: UInt32 = Protection.read, flags: UInt32 = MapFlags.private, offset: UInt64 = 0,
+  at hint: UInt64 = 0
+) throws(Errno) -> UnsafeMutableRawPointer {
+  let reply = try request(
+    VFS.MapFile(descriptor: Int64(descriptor), address: hint, length: UInt64(length), offset: offset, protection: protection, flags: flags), of: .vfs)
+  guard let pointer = UnsafeMutableRawPointer(bitPattern: UInt(reply.address)) else { throw .noMemory }
+  return pointer
 }

@@ -142,6 +142,7 @@ extension ProcFileSystem {
     case VM.RegionKind.stub: "stub"
     case VM.RegionKind.image: "image"
     case VM.RegionKind.reserved: "reserved"
+    case VM.RegionKind.file: "file"
     default: "unknown"
     }
   }

@@ -11,8 +11,15 @@ extension VirtualMemory {
     case .read: return Message(reply: VFS.Count(count: try read(message.body(), &ipc)))
     case .fill: return Message(reply: VFS.Count(count: try fill(message.body(), &ipc)))
     case .write: try write(message.body(), &ipc)
-    case .truncate: try truncate(message.body())
+    case .truncate: try truncate(message.body(), &ipc)
     case .forget: forget(message.body())
+    case .map: return Message(reply: try map(message.body(), &ipc))
+    case .fail:
+      let call: PageCache.Fail = message.body()
+      wake(call.mount, call.inode, call.position >> 12, 1, error: call.error == Errno.noMemory.rawValue ? .noMemory : .ioError, &ipc)
+    case .missing: return Message(reply: try missing(message.body(PageCache.Missing.self).process))
+    case .mapping: return Message(reply: try mapping(message.body()))
+    case .takeChanged: return Message(reply: VFS.Count(count: try takeChanged(message.body(), &ipc)))
     case .information:
       return Message(reply: PageCache.Information.Reply(
         pages: frames.cache &- frames.nodes, idle: frames.idle, nodes: frames.nodes, files: files.used, hits: hits, fills: fills,
@@ -61,7 +68,7 @@ extension VirtualMemory {
       let count = min(Page.size, length &- done)
       let page = (call.position &+ done) >> 12
       if frames.cached(file, page) == nil {
-        do throws(Errno) { try frames.reserve(1 &+ FrameTable.nodesForInsert, .user) } catch { return pages }
+        do throws(Errno) { try frames.reserve(1 &+ FrameTable.nodesForInsert, .user) } catch { break }
         let frame = frames.take(.cache)
         do throws(Errno) { try copy(toFrame: frame, 0, from: space, call.source &+ done, count, &ipc) } catch {
           frames.retire(frame)
@@ -76,6 +83,7 @@ extension VirtualMemory {
       pages &+= 1
       done &+= count
     }
+    wake(call.mount, call.inode, call.position >> 12, pages, error: nil, &ipc)
     return pages
   }
 
@@ -84,6 +92,7 @@ extension VirtualMemory {
     guard !call.position.addingReportingOverflow(length).overflow else { throw .invalidArgument }
     guard let space = spaces[.vfs], PageRange(covering: call.source, length) != nil else { throw .badAddress }
     guard let file = files.find(call.mount, call.inode) else { return }
+    file.pointee.size = call.size
     var done: UInt64 = 0
     while done < length {
       let at = call.position &+ done
@@ -96,25 +105,90 @@ extension VirtualMemory {
     }
   }
 
-  private mutating func truncate(_ call: PageCache.Truncate) throws(Errno) {
+  private mutating func truncate<K: Transport>(_ call: PageCache.Truncate, _ ipc: inout K) throws(Errno) {
     guard call.size <= UInt64(Int64.max) else { throw .invalidArgument }
     guard let file = files.find(call.mount, call.inode) else { return }
-    _ = files.drop(file, from: Page.up(call.size) >> 12, &frames)
+    file.pointee.size = call.size
+    let first = Page.up(call.size) >> 12
+    // Out of the tables first, so that only the cache holds what goes.
+    let whole = withdraw(file, from: first, &ipc)
+    drop(file, from: first)
     let inside = Int(call.size & 4095)
     if inside != 0, let frame = frames.cached(file, call.size >> 12) {
       (frames.bytes(frame) + inside).initializeMemory(as: UInt8.self, repeating: 0, count: 4096 - inside)
     }
+    if !whole { throw .noMemory }
+  }
+
+  /// Pages from `page` on that nobody maps, also such as were changed.
+  private mutating func drop(_ file: FilePages.Pointer, from page: UInt64) {
+    var at = page
+    while file.pointee.changed > 0, let found = frames.firstCached(file, from: at) {
+      unchange(file, frames.cached(file, found).unsafelyUnwrapped)
+      at = found &+ 1
+    }
+    _ = files.drop(file, from: page, &frames)
   }
 
   private mutating func forget(_ call: PageCache.Forget) {
     if call.inode != 0 {
-      if let file = files.find(call.mount, call.inode), files.drop(file, from: 0, &frames) { files.remove(file) }
+      if let file = files.find(call.mount, call.inode) { forget(file) }
       return
     }
     for index in 0..<files.limit {
       let file = files[index]
-      if call.mount != 0, file.pointee.mount == call.mount, files.drop(file, from: 0, &frames) { files.remove(file) }
+      if call.mount != 0, file.pointee.mount == call.mount { forget(file) }
     }
+  }
+
+  private mutating func forget(_ file: FilePages.Pointer) {
+    drop(file, from: 0)
+    if file.pointee.isSpare, file.pointee.root == 0 { files.remove(file) }
+  }
+
+  // MARK: Mapped files
+
+  private mutating func missing(_ process: Endpoint) throws(Errno) -> PageCache.Place {
+    guard let space = spaces[process], space.pointee.refused != 0 else { throw .noSuchFile }
+    let address = space.pointee.refused
+    space.pointee.refused = 0
+    let found = try place(space, address)
+    guard found.mount != 0 else { throw .noSuchFile }
+    return found
+  }
+
+  private mutating func mapping(_ call: PageCache.Mapping) throws(Errno) -> PageCache.Place {
+    guard let space = spaces[call.process] else { throw .noSuchProcess }
+    return try place(space, call.address)
+  }
+
+  private func place(_ space: Space.Pointer, _ address: UInt64) throws(Errno) -> PageCache.Place {
+    guard let region = space.pointee.regions.find(address) else { throw .noMemory }
+    guard let file = file(region) else { return PageCache.Place(mount: 0, isShared: 0, inode: 0, position: 0, end: region.pointee.end) }
+    return PageCache.Place(
+      mount: file.pointee.mount, isShared: region.pointee.type == .fileShared ? 1 : 0, inode: file.pointee.inode,
+      position: region.pointee.page(at: address) << 12, end: region.pointee.end)
+  }
+
+  private mutating func takeChanged<K: Transport>(_ call: PageCache.TakeChanged, _ ipc: inout K) throws(Errno) -> UInt64 {
+    guard let space = spaces[.vfs], PageRange(covering: call.destination, Page.size) != nil else { throw .badAddress }
+    guard let file = files.find(call.mount, call.inode), file.pointee.changed > 0 else { throw .noSuchFile }
+    var at = call.position >> 12
+    while let found = frames.firstCached(file, from: at) {
+      let frame = frames.cached(file, found).unsafelyUnwrapped
+      guard frames.owned(frame).pointee.isChanged else {
+        at = found &+ 1
+        continue
+      }
+      guard call.destination & 4095 == 0 else { throw .invalidArgument }
+      let target = try frameForUser(space, call.destination, KernelEvent.PageFault.write, &ipc)
+      // What is written from now on is a change again.
+      guardWrites(file, found, &ipc)
+      frames.bytes(target).copyMemory(from: frames.bytes(frame), byteCount: 4096)
+      unchange(file, frame)
+      return found << 12
+    }
+    throw .noSuchFile
   }
 
   // MARK: Memory
@@ -126,7 +200,7 @@ extension VirtualMemory {
       let entry = PageEntry(raw: slot.pointee)
       if entry.isPresent, entry.isWritable, frames.record(Frame(address: entry.frame)) != nil { return Frame(address: entry.frame) }
     }
-    try resolve(space, address, access, &ipc)
+    try resolveNow(space, address, access, &ipc)
     let frame = Frame(address: PageEntry(raw: leaf(space, address).unsafelyUnwrapped.pointee).frame)
     // Devices are not reached through the window.
     guard frames.record(frame) != nil else { throw .badAddress }

@@ -1,6 +1,6 @@
 import IPC
 
-/// A file of which the cache has, or had, pages. 48 bytes, in a table of fixed size made at boot.
+/// A file of which the cache has, or had, pages. 72 bytes, in a table of fixed size made at boot.
 struct FilePages: BitwiseCopyable {
   typealias Pointer = UnsafeMutablePointer<FilePages>
 
@@ -16,6 +16,18 @@ struct FilePages: BitwiseCopyable {
   var next: UInt32 = 0
   /// 1: asked for since the hand of `FileTable.claim` last came by.
   var recent: UInt32 = 0
+  /// What regions show of it; nil while nobody maps it.
+  var object: MemoryObject.Pointer?
+  /// Bytes; known from the first mapping on. What lies behind is SIGBUS (V29).
+  var size: UInt64 = 0
+  /// Pages that processes have changed and the file system does not know.
+  var changed: UInt32 = 0
+  /// How often VFS has still to hear that nobody maps it any more.
+  var owed: UInt32 = 0
+  var nextOwed: FilePages.Pointer?
+
+  /// Nobody needs the record for more than pages that can be brought again.
+  var isSpare: Bool { object == nil && changed == 0 && owed == 0 }
 }
 
 // The pages of a file hang in a tree of nodes of 512 words by page index; a node is a frame and counts its entries.

@@ -10,6 +10,8 @@ struct FileTable: BitwiseCopyable {
   /// Where the search for a record to reuse goes on.
   private var hand = 0
   private(set) var used: UInt64 = 0
+  /// The first file of which VFS has still to hear that nobody maps it.
+  private(set) var firstOwed: FilePages.Pointer?
 
   /// One file for 64 frames, a power of 2 from 128 to 16,384.
   static func limit(_ frames: UInt64) -> Int {
@@ -27,6 +29,18 @@ struct FileTable: BitwiseCopyable {
   }
 
   subscript(index: Int) -> FilePages.Pointer { records + index }
+  func index(_ file: FilePages.Pointer) -> Int { file - records }
+
+  mutating func owe(_ file: FilePages.Pointer) {
+    file.pointee.nextOwed = firstOwed
+    firstOwed = file
+  }
+
+  mutating func paid() {
+    guard let file = firstOwed else { return }
+    firstOwed = file.pointee.nextOwed
+    file.pointee.nextOwed = nil
+  }
 
   private func bucket(_ mount: UInt32, _ inode: UInt64) -> UnsafeMutablePointer<UInt32> {
     let hash = ((inode ^ UInt64(mount) &<< 40) &* 0x9E37_79B9_7F4A_7C15) &>> 40
@@ -55,6 +69,7 @@ struct FileTable: BitwiseCopyable {
       let file = records + hand
       hand = (hand &+ 1) & (limit &- 1)
       if file.pointee.mount != 0 {
+        guard file.pointee.isSpare else { continue }
         if file.pointee.recent != 0, file.pointee.root != 0 {
           file.pointee.recent = 0
           continue

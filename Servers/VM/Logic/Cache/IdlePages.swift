@@ -3,7 +3,7 @@
 extension FrameTable {
   /// The page was used: it goes to the end of the line.
   mutating func touch(_ frame: Frame) {
-    guard lastIdle != UInt32(truncatingIfNeeded: frame.number), owned(frame).pointee.count == 1 else { return }
+    guard lastIdle != UInt32(truncatingIfNeeded: frame.number), owned(frame).pointee.isIdle else { return }
     unlinkIdle(frame)
     linkIdle(frame)
   }

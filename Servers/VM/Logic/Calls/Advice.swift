@@ -48,7 +48,9 @@ extension VirtualMemory {
 
   // MARK: msync
 
-  mutating func msync<K: Transport>(_ space: Space.Pointer, _ call: VM.MSync, _ ipc: inout K) throws(Errno) {
+  /// The checks of msync(2). Anonymous and shared memory are nobody else's; what was changed in pages of files goes to their
+  /// file systems by VFS, which the library asks next (`VFS.SyncMemory`), since VM waits for nobody.
+  func msync(_ space: Space.Pointer, _ call: VM.MSync) throws(Errno) {
     let all = VM.Synchronize.asynchronously | VM.Synchronize.invalidate | VM.Synchronize.now
     let both = VM.Synchronize.asynchronously | VM.Synchronize.now
     guard call.flags & ~all == 0, call.flags & both != both, call.address & (Page.size &- 1) == 0 else { throw .invalidArgument }
@@ -61,18 +63,7 @@ extension VirtualMemory {
       if call.flags & VM.Synchronize.invalidate != 0 { guard !region.pointee.has(Region.locked) else { throw .busy } }
       link = space.pointee.regions.next(region, in: range)
     }
-    link = space.pointee.regions.first(in: range)
-    while let region = link {
-      let part = PageRange(start: max(region.pointee.start, range.start), end: min(region.pointee.end, range.end))
-      try writeBack(space, region, part, call.flags, &ipc)
-      link = space.pointee.regions.next(region, in: range)
-    }
   }
-
-  /// What memory has and its origin has not. Anonymous and shared memory are nobody else's: there is nothing to do.
-  private mutating func writeBack<K: Transport>(
-    _ space: Space.Pointer, _ region: Region.Pointer, _ part: PageRange, _ flags: UInt32, _ ipc: inout K
-  ) throws(Errno) {}
 
   // MARK: Marks
 
@@ -127,7 +118,7 @@ extension Region {
     switch type {
     // What exec wrote there is nowhere else: it would come back as zeros, not as it was.
     case .anonymous: return kind != VM.RegionKind.image
-    case .shared, .image: return !byFree
+    case .shared, .image, .filePrivate, .fileShared: return !byFree
     case .physical, .contiguous, .unbacked: return false
     }
   }

@@ -39,7 +39,7 @@ extension VirtualMemory {
 
   /// The frame behind `address` of a space that may run, for VM to read: as a read of its own would see it.
   mutating func frameToRead<K: Transport>(_ space: Space.Pointer, _ address: UInt64, _ ipc: inout K) throws(Errno) -> Frame {
-    try resolve(space, address, 0, &ipc)
+    try resolveNow(space, address, 0, &ipc)
     let frame = Frame(address: PageEntry(raw: leaf(space, address).unsafelyUnwrapped.pointee).frame)
     // Devices are not read through the window, and nothing is there that could be.
     guard frames.record(frame) != nil || isArchive(frame) else { throw .badAddress }

@@ -27,12 +27,7 @@ extension VirtualMemory {
 
     let isShared = sharing == VM.Flags.shared
     let claim = space.pointee.claim
-    let range: PageRange
-    if call.flags & (VM.Flags.fixed | VM.Flags.fixedNoReplace) != 0 {
-      range = try fixedRange(space, call, length)
-    } else {
-      range = try freeRange(space, hint: call.address, length)
-    }
+    let range = try range(for: call, in: space, length)
     let isLocked = space.pointee.locksFuture || call.flags & VM.Flags.locked != 0
     try admit(space, range.pages, data: !isShared && access & VM.Protection.write != 0, locked: isLocked, replacing: range)
     try regions.reserve(1 &+ pieces(space, range), &frames, claim)
@@ -54,6 +49,12 @@ extension VirtualMemory {
     merge(space, range)
     if isLocked || call.flags & VM.Flags.populate != 0 { populate(space, range, &ipc) }
     return range.start
+  }
+
+  /// Where a mapping goes.
+  mutating func range(for call: VM.MMap, in space: Space.Pointer, _ length: UInt64) throws(Errno) -> PageRange {
+    if call.flags & (VM.Flags.fixed | VM.Flags.fixedNoReplace) != 0 { return try fixedRange(space, call, length) }
+    return try freeRange(space, hint: call.address, length)
   }
 
   /// The range that MAP_FIXED names; 0 is an address like any other, and refused like any below `userStart` (S6).

@@ -25,6 +25,14 @@ struct FrameRecord: BitwiseCopyable {
   /// Of a page table, or a node of a file's tree: its entries in use.
   var entries: UInt16 = 0
 
+  /// Of a page of a file: processes have changed it, and the file system does not know.
+  var isChanged: Bool {
+    get { shared & 2 != 0 }
+    set { shared = newValue ? shared | 2 : shared & ~2 }
+  }
+  /// Of a page of a file: nobody maps it, and it could be brought again.
+  var isIdle: Bool { count == 1 && shared & 2 == 0 }
+
   static var none: UInt32 { UInt32.max }
 
   /// Of a page table: bit n says that an entry of the n-th eight may be in use; a table is in no list. So a sparse

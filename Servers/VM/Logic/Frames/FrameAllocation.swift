@@ -98,7 +98,7 @@ extension FrameTable {
   /// One mapping more of a frame, if it is VM's.
   @inline(__always) mutating func retain(_ frame: Frame) {
     guard let record = record(frame) else { return }
-    if record.pointee.kind == .cache, record.pointee.count == 1 { unlinkIdle(frame) }
+    if record.pointee.kind == .cache, record.pointee.isIdle { unlinkIdle(frame) }
     record.pointee.count &+= 1
   }
 
@@ -108,7 +108,7 @@ extension FrameTable {
     record.pointee.count &-= 1
     if record.pointee.count == 0 {
       retire(frame)
-    } else if record.pointee.count == 1, record.pointee.kind == .cache {
+    } else if record.pointee.kind == .cache, record.pointee.isIdle {
       linkIdle(frame)
     }
   }

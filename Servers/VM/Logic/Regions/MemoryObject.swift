@@ -7,7 +7,7 @@ struct MemoryObject: BitwiseCopyable {
 
   /// Regions that show it, and one for a space that keeps it over a restart.
   var references: UInt32
-  /// Contiguous: the n-th call of `MapContiguous` that it belongs to.
+  /// Contiguous: the n-th call of `MapContiguous` that it belongs to. File: its place in the cache's table.
   var call: UInt32 = 0
   var pages: UInt64
   /// Contiguous: the first frame. Shared: the top node of a tree of frames, 0 while there is none.

@@ -3,7 +3,7 @@ import PageTable
 
 /// Where the pages of a region come from and what becomes of them (V99). Everything that differs between kinds of
 /// memory is an operation here; the rest of VM asks the operation, never the type. A new type is a case and its
-/// answers: file pages and borrowed pages will be two.
+/// answers: borrowed pages will be one.
 enum MemoryType: UInt8, BitwiseCopyable {
   /// Private, zeroed on first touch, copied on write once shared by a fork: heaps, stacks, mmap.
   case anonymous
@@ -15,6 +15,10 @@ enum MemoryType: UInt8, BitwiseCopyable {
   case physical
   /// Frames of VM's that lie one after the other and outlive the space (M-A6, V78).
   case contiguous
+  /// Pages of a file, copied when they are written.
+  case filePrivate
+  /// Pages of a file; what is written is the file's.
+  case fileShared
   /// Nothing: no access succeeds and nobody else can be placed here (V7).
   case unbacked
 }
@@ -32,8 +36,8 @@ enum Inheritance {
 extension MemoryType {
   var inheritance: Inheritance {
     switch self {
-    case .anonymous, .image, .unbacked: .copyOnWrite
-    case .shared, .physical: .share
+    case .anonymous, .image, .filePrivate, .unbacked: .copyOnWrite
+    case .shared, .physical, .fileShared: .share
     // The device writes into these frames: a copy would be another memory, and two owners are one too many.
     case .contiguous: .refuse
     }
@@ -42,10 +46,15 @@ extension MemoryType {
   /// Whether a write goes to the page that is there, whoever else sees it.
   var writesInPlace: Bool {
     switch self {
-    case .anonymous, .image, .unbacked: false
-    case .shared, .physical, .contiguous: true
+    case .anonymous, .image, .filePrivate, .unbacked: false
+    case .shared, .physical, .contiguous, .fileShared: true
     }
   }
+
+  /// Whether somebody has to know of the first write to a page: then it is not writable before.
+  var tellsWrites: Bool { self == .fileShared }
+
+  var isFile: Bool { self == .filePrivate || self == .fileShared }
 }
 
 /// A page for a region, as `supply` found it.
@@ -67,6 +76,10 @@ extension VirtualMemory {
       // mremap made the region longer than what it shows: SIGBUS, as on Linux.
       guard page < object.pointee.pages else { throw .ioError }
       return frames.load(object, page) != nil ? 0 : 1 &+ frames.missingNodes(object, page)
+    case .filePrivate: return try pageOfFile(region, page) != nil && writing ? 1 : 0
+    case .fileShared:
+      _ = try pageOfFile(region, page)
+      return 0
     case .unbacked: throw .badAddress
     }
   }
@@ -85,6 +98,14 @@ extension VirtualMemory {
     case .contiguous:
       let first = region.pointee.object.unsafelyUnwrapped.pointee.root.number
       return Supply(frame: Frame(number: first &+ page), writable: true)
+    case .filePrivate:
+      let original = file(region).flatMap { frames.cached($0, page) }.unsafelyUnwrapped
+      return writing ? Supply(frame: copy(of: original), writable: true) : Supply(frame: original, writable: false)
+    case .fileShared:
+      let file = file(region).unsafelyUnwrapped
+      let frame = frames.cached(file, page).unsafelyUnwrapped
+      if writing { change(file, frame) }
+      return Supply(frame: frame, writable: writing)
     case .shared:
       let object = region.pointee.object.unsafelyUnwrapped
       if let frame = frames.load(object, page) { return Supply(frame: frame, writable: true) }
@@ -115,6 +136,11 @@ extension VirtualMemory {
     // A service keeps a reference of its own; when only that is left nothing shows the memory.
     if type == .contiguous, object.pointee.references <= 1 { object.pointee.mapped = 0 }
     guard object.pointee.references == 0 else { return }
+    if type.isFile {
+      unmapped(files[Int(object.pointee.call)])
+      objects.give(object)
+      return
+    }
     if type == .contiguous {
       for page in 0..<object.pointee.pages { frames.release(Frame(number: object.pointee.root.number &+ page)) }
     } else if object.pointee.root.number != 0 {

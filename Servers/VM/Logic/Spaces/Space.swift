@@ -42,6 +42,10 @@ struct Space: BitwiseCopyable {
   /// Faults answered with a zeroed page, and with a copy (V25).
   var zeroFaults: UInt64 = 0
   var copyFaults: UInt64 = 0
+  /// And with a page of a file.
+  var fileFaults: UInt64 = 0
+  /// The page of a file that a server's copy met and VM would not wait for, 0 for none: see `PageCache.Missing`.
+  var refused: UInt64 = 0
 
   init(id: UInt32, root: Frame, claim: Claim) {
     self.id = id

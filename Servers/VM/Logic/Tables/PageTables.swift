@@ -210,7 +210,7 @@ extension VirtualMemory {
   mutating func protect(_ space: Space.Pointer, _ range: PageRange, _ region: Region.Pointer) -> Bool {
     let flags = LeafEntry.flags(region)
     let mayWrite = LeafEntry.isWritable(region)
-    let inPlace = region.pointee.type.writesInPlace
+    let inPlace = region.pointee.type.writesInPlace && !region.pointee.type.tellsWrites
     var seen = false
     var cursor = LeafCursor(range)
     let place = place(of: range.start, in: space)

@@ -1,0 +1,147 @@
+import IPC
+import PageTable
+import Protocols
+
+// Regions that show files. The object of such a region stands for the file in the cache's table; what VM knows of the
+// file besides its pages is its size, how many pages processes have changed, and what VFS has still to hear.
+extension VirtualMemory {
+  /// The file that a region shows.
+  func file(_ region: Region.Pointer) -> FilePages.Pointer? {
+    guard region.pointee.type.isFile, let object = region.pointee.object else { return nil }
+    return files[Int(object.pointee.call)]
+  }
+
+  /// The page of a file behind a region's page. `.ioError`: the file ends before it (V29). `.wouldBlock`: VFS has to
+  /// bring it.
+  func pageOfFile(_ region: Region.Pointer, _ page: UInt64) throws(Errno) -> Frame? {
+    guard let file = file(region) else { throw .badAddress }
+    guard page < Page.up(file.pointee.size) >> 12 else { throw .ioError }
+    guard let frame = frames.cached(file, page) else { throw .wouldBlock }
+    return frame
+  }
+
+  /// Somebody is about to write to a shared page.
+  mutating func change(_ file: FilePages.Pointer, _ frame: Frame) {
+    let record = frames.owned(frame)
+    guard record.pointee.kind == .cache, !record.pointee.isChanged else { return }
+    if record.pointee.isIdle { frames.unlinkIdle(frame) }
+    record.pointee.isChanged = true
+    file.pointee.changed &+= 1
+  }
+
+  mutating func unchange(_ file: FilePages.Pointer, _ frame: Frame) {
+    let record = frames.owned(frame)
+    guard record.pointee.isChanged else { return }
+    record.pointee.isChanged = false
+    file.pointee.changed &-= 1
+    if record.pointee.isIdle { frames.linkIdle(frame) }
+  }
+
+  // MARK: Mapping
+
+  mutating func map<K: Transport>(_ call: PageCache.Map, _ ipc: inout K) throws(Errno) -> PageCache.Map.Reply {
+    guard !call.process.isService, let space = spaces[call.process] else { throw .noSuchProcess }
+    let access = try Self.access(call.protection & 0xFF)
+    let allowed = call.protection >> 8 & 7
+    let sharing = call.flags & (VM.Flags.shared | VM.Flags.private)
+    guard call.mount != 0, call.inode != 0, call.length > 0, call.position & 4095 == 0, call.size <= UInt64(Int64.max),
+      sharing == VM.Flags.shared || sharing == VM.Flags.private
+    else { throw .invalidArgument }
+    guard access & ~allowed == 0 else { throw .accessDenied }
+    guard call.length <= AddressSpace.userEnd else { throw .noMemory }
+    let length = Page.up(call.length)
+    guard !call.position.addingReportingOverflow(length).overflow else { throw .overflow }
+    let claim = space.pointee.claim
+    let place = VM.MMap(address: call.address, length: call.length, protection: access, flags: call.flags)
+    let range = try self.range(for: place, in: space, length)
+    let isPrivate = sharing == VM.Flags.private
+    let isLocked = space.pointee.locksFuture || call.flags & VM.Flags.locked != 0
+    try admit(space, range.pages, data: isPrivate && access & VM.Protection.write != 0, locked: isLocked, replacing: range)
+    try regions.reserve(1 &+ pieces(space, range), &frames, claim)
+    try objects.reserve(1, &frames, claim)
+    guard let file = files.find(call.mount, call.inode) ?? files.claim(call.mount, call.inode, &frames) else { throw .noMemory }
+
+    // Nothing fails from here on.
+    let isFirst = file.pointee.object == nil
+    file.pointee.size = call.size
+    if let object = file.pointee.object {
+      retain(object)
+    } else {
+      var object = MemoryObject(pages: 0, root: Frame(number: 0))
+      object.call = UInt32(truncatingIfNeeded: files.index(file))
+      file.pointee.object = objects.take(object)
+    }
+    remove(space, range, &ipc)
+    let type: MemoryType = isPrivate ? .filePrivate : .fileShared
+    var region = Region(
+      range, type, kind: VM.RegionKind.file, protection: access, allowed: allowed, first: call.position >> 12, object: file.pointee.object)
+    region.flags = isLocked ? Region.mapped | Region.locked : Region.mapped
+    space.pointee.regions.insert(regions.take(region))
+    merge(space, range)
+    return PageCache.Map.Reply(address: range.start, isFirst: isFirst ? 1 : 0)
+  }
+
+  /// Nobody maps the file any more; VFS may let go of it.
+  mutating func unmapped(_ file: FilePages.Pointer) {
+    file.pointee.object = nil
+    if file.pointee.owed == 0 { files.owe(file) }
+    file.pointee.owed &+= 1
+  }
+
+  /// Tells VFS what it has still to hear. What its queue does not take comes later.
+  mutating func tellOwed<K: Transport>(_ ipc: inout K) {
+    while let file = files.firstOwed {
+      let word = VFS.FileUnmapped(mount: file.pointee.mount, changed: file.pointee.changed, inode: file.pointee.inode)
+      do throws(Errno) { try ipc.sendAsync(Message(word), to: .vfs) } catch {
+        if error == .wouldBlock { return }
+      }
+      file.pointee.owed &-= 1
+      if file.pointee.owed == 0 { files.paid() }
+    }
+  }
+
+  // MARK: All who map it
+
+  /// Takes from all spaces the pages of a file from `page` on, and with `privately` the copies that were made of them. A
+  /// table that is shared and cannot be copied for lack of memory keeps its pages; then the answer is false.
+  mutating func withdraw<K: Transport>(_ file: FilePages.Pointer, from page: UInt64, _ ipc: inout K) -> Bool {
+    guard let object = file.pointee.object else { return true }
+    var whole = true
+    for index in 0..<Spaces.limit {
+      guard let space = spaces[index: index] else { continue }
+      var link = space.pointee.regions.lowest(above: 0)
+      while let region = link {
+        link = space.pointee.regions.next(region)
+        guard region.pointee.object == object, region.pointee.first &+ region.pointee.pages > page else { continue }
+        var range = region.pointee.range
+        if page > region.pointee.first { range.start &+= (page &- region.pointee.first) << 12 }
+        do throws(Errno) { try frames.reserve(cost(ofClearing: range, in: space), .service) } catch {
+          whole = false
+          continue
+        }
+        if clear(space, range) { flush(space, range, &ipc) }
+      }
+    }
+    return whole
+  }
+
+  /// Takes from all spaces the right to write to one page of a file, so that the next write is noticed.
+  mutating func guardWrites<K: Transport>(_ file: FilePages.Pointer, _ page: UInt64, _ ipc: inout K) {
+    guard let object = file.pointee.object else { return }
+    for index in 0..<Spaces.limit {
+      guard let space = spaces[index: index] else { continue }
+      var link = space.pointee.regions.lowest(above: 0)
+      while let region = link {
+        link = space.pointee.regions.next(region)
+        guard region.pointee.object == object, region.pointee.type == .fileShared, page >= region.pointee.first,
+          page < region.pointee.first &+ region.pointee.pages
+        else { continue }
+        let address = region.pointee.start &+ (page &- region.pointee.first) << 12
+        // Taking a right away is true for all who share the table.
+        guard let slot = leaf(space, address), PageEntry(raw: slot.pointee).isWritable else { continue }
+        slot.pointee &= ~PageEntry.writable
+        flush(space, PageRange(start: address, end: address &+ Page.size), &ipc)
+      }
+    }
+  }
+}
