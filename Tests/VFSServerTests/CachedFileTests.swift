@@ -16,7 +16,7 @@ struct CachedFileTests {
     world.root.file("/big", Self.text)
   }
 
-  @Test("V83 what was read once is read again without the file system, by others too")
+  @Test("What was read once is read again without the file system, by others too")
   func again() throws {
     var fd = try p.open("/big")
     #expect(try p.read(fd, 200_000) == Self.text)

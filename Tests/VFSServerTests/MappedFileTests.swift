@@ -90,7 +90,7 @@ struct MappedFileTests {
     world.audit()
   }
 
-  @Test("What processes changed goes to the file system: at fsync, at sync, and when nobody maps the file any more; never behind its end")
+  @Test("V83 what processes changed goes to the file system: at fsync, at sync, and when nobody maps the file any more; never behind its end")
   func changes() throws {
     let fd = try p.open("/f", Flags.readWrite)
     _ = try map(fd, 3, shared: true)

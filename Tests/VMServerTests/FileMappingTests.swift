@@ -56,7 +56,7 @@ struct FileMappingTests {
     stage.system.expectSound()
   }
 
-  @Test("V29 behind the end of the file: SIGBUS to who touches it, and to nobody when the file has grown")
+  @Test("V29 S2 behind the end of the file: SIGBUS to who touches it, and to nobody when the file has grown; then it can be mapped whole")
   func end() throws {
     let stage = try Stage()
     let a = try Self.map(stage, pages: 4, size: 4097)
@@ -69,6 +69,8 @@ struct FileMappingTests {
     #expect(stage.word(a + 2 << 12) == Stage.pattern(7, 2))
     #expect(stage.system.touch(stage.process, a + 3 << 12, .write) == nil)
     #expect(stage.system.kernel.exceptions.count == 2)
+    let whole = try Self.map(stage, pages: 3, size: 3 << 12)
+    #expect(stage.word(whole + 2 << 12) == Stage.pattern(7, 2))
     stage.system.expectSound()
   }
 
