@@ -49,7 +49,7 @@ import Testing
     #expect(Set(CallShapes.all.map { $0.number }).count == CallShapes.all.count)
     let numbers = Kernel.Number.allCases.map(\.rawValue) + VM.Number.allCases.map(\.rawValue) + PM.Number.allCases.map(\.rawValue)
       + VFS.Number.allCases.map(\.rawValue) + FS.Number.allCases.map(\.rawValue) + Block.Number.allCases.map(\.rawValue)
-      + Char.Number.allCases.map(\.rawValue) + RS.Number.allCases.map(\.rawValue) + DS.Number.allCases.map(\.rawValue) + Echo.Number.allCases.map(\.rawValue)
+      + Char.Number.allCases.map(\.rawValue) + RS.Number.allCases.map(\.rawValue) + DS.Number.allCases.map(\.rawValue) + PageCache.Number.allCases.map(\.rawValue) + Echo.Number.allCases.map(\.rawValue)
     for number in numbers { #expect(CallShapes.name(number) != nil, "\(number)") }
     #expect(CallShapes.name(VFS.Open.number) == "VFS.Open")
     #expect(CallShapes.name(0x7777) == nil)

@@ -161,3 +161,19 @@ import Testing
     }
   }
 }
+
+@Suite("A thread that leaves fully")
+struct LeaveFullyTests {
+  @Test("SEC20 what SYSCALL and SYSENTER have lost comes back as it would be, never as it was at an earlier entry", arguments: [Entry.call, Entry.sysenter, Entry.full])
+  func lost(entry: UInt64) {
+    var context = X86Context(entry: 0x40_0000, stack: 0x50_0000)
+    context.registers.entry = entry
+    context.registers.rcx = 0xFBF5_9135_0605_474E
+    context.registers.r11 = 3
+    context.leaveFully()
+    #expect(!context.isFast && context.registers.entry == Entry.full)
+    let isKept = entry == Entry.full
+    #expect(context.registers.rcx == (isKept ? 0xFBF5_9135_0605_474E : 0x40_0000))
+    #expect(context.registers.r11 == (isKept ? 3 : context.registers.flags))
+  }
+}

@@ -41,7 +41,14 @@ public struct X86Context: ThreadContext {
   }
 
   @inlinable public var isFast: Bool { registers.entry == Entry.call || registers.entry == Entry.sysenter }
-  @inlinable public mutating func leaveFully() { registers.entry = Entry.full }
+  /// SYSCALL and SYSENTER do not save the two registers that they lose; what is loaded must not be of an earlier entry (SEC20).
+  @inlinable public mutating func leaveFully() {
+    if isFast {
+      registers.rcx = registers.rip
+      registers.r11 = registers.flags
+    }
+    registers.entry = Entry.full
+  }
   @inlinable public var instruction: UInt64 { registers.rip }
   @inlinable public var stack: UInt64 { registers.rsp }
 
