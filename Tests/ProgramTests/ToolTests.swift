@@ -9,6 +9,8 @@ struct ToolCase: CustomTestStringConvertible, Sendable {
 
   init(_ command: String, _ output: String, status: Int = 0) { (self.command, self.output, self.status) = (command, output, status) }
 
+  /// What the folder has in which they run, beside an empty folder e and the link l to f. The outputs in `TextCases.swift` and its neighbours are
+  /// those of GNU coreutils, grep and diffutils on Debian 12, except for `uname` and the width of `wc` of nothing.
   static let files = [
     "f": "abc\nxd\nbcd\na\n", "g": "one two\n\nb three a\n", "w": "colour\ncolor\ngrey\nababc\nab\na.b\na]b\n5\nX\na*b\n", "d/x": "deep\n", "d/y": "x\n", "d/z/q": "deep2\n", "e1": "abcde", "e2": "abXdY",
   ]
