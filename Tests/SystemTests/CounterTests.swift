@@ -33,8 +33,8 @@ import ToolKit
   @Test("calls by the fast path and by the slow path are counted, and proc shows both; with the fast path off there is one",
     arguments: [(ToolKit.Host.metal, ""), (.metal, "ipc=int"), (.metal, "fastpath=off"), (.processes, "")])
   func paths(host: ToolKit.Host, word: String) throws {
-    let machine = try System.machine("counters-\(host.rawValue)-\(word.filter(\.isLetter))", on: host, words: word.isEmpty ? [] : [word])
-    // Each byte is two requests to VFS, and VFS cannot know them before.
+    // Each byte is two requests to VFS; without the page cache one of them goes on to the file system, by asynchronous messages.
+    let machine = try System.machine("counters-\(host.rawValue)-\(word.filter(\.isLetter))", on: host, words: ["cache=off"] + (word.isEmpty ? [] : [word]))
     let pair = try Self.around(machine, "dd if=/bin/sh of=/dev/null bs=1 count=2000 2> /dev/null")
     let (fast, slow, faults) = (try Self.growth("fast-path", pair), try Self.growth("slow-path", pair), try Self.growth("faults", pair))
     #expect(slow > 500 && faults > 0, "\(slow) \(faults)")
@@ -50,6 +50,8 @@ import ToolKit
     #expect(time >= seconds * 1_000_000_000)
     // With each heartbeat the services take turns, and the end of a turn that nobody needed any more comes once too. The rest: the
     // end of the sleep, and turns of the shell, `sleep` and `cat`.
-    #expect(timers >= seconds * 9 && timers <= 2 * time / 100_000_000 + 15, "\(timers) in \(time) ns")
+    // In processes a busy host cuts turns short, which costs some more; a tick of 10 ms would be five times that.
+    let most = host == .metal ? 2 * time / 100_000_000 + 15 : 4 * time / 100_000_000 + 40
+    #expect(timers >= seconds * 9 && timers <= most, "\(timers) in \(time) ns")
   }
 }

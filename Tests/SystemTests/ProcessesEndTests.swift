@@ -121,6 +121,6 @@ import ToolKit
     guard case .processes(let broker, _, _) = try System.media(.processes) else { return }
     let said = try Child.run([broker, "--list-calls"]).succeeded("broker")
     let names = said.split(separator: "\n").filter { $0.hasPrefix("  ") }.compactMap { $0.split(whereSeparator: \.isWhitespace).dropFirst().first }
-    #expect(names.prefix(3) == ["rt_sigreturn", "mmap", "munmap"] && names.contains("pwrite64") && names.count == 16)
+    #expect(names.prefix(3) == ["rt_sigreturn", "mmap", "munmap"] && names.contains("arch_prctl") && names.contains("pwrite64") && names.count == 17, "\(names)")
   }
 }

@@ -35,24 +35,43 @@ extension VirtualMemory {
     guard !call.position.addingReportingOverflow(length).overflow else { throw .invalidArgument }
     guard let file = files.find(call.mount, call.inode) else { return 0 }
     var done: UInt64 = 0
+    var place = LeafPlace(slot: nil, isOwn: false)
     while done < length {
       let from = call.position &+ done
       let to = call.address &+ done
-      guard frames.cached(file, from >> 12) != nil else { break }
+      guard var page = frames.cached(file, from >> 12) else { break }
       let count = min(length &- done, Page.size &- max(to & 4095, from & 4095))
-      let target: Frame
-      do throws(Errno) { target = try frameForUser(space, to, KernelEvent.PageFault.write, &ipc) } catch {
-        if done == 0 { throw error }
-        break
+      // Neighbours in memory are mostly neighbours in a table.
+      if place.slot != nil, to & 4095 == 0, to & (Page.large &- 1) != 0 {
+        place.slot = place.slot.unsafelyUnwrapped + 1
+      } else {
+        place = self.place(of: to, in: space)
       }
-      // The process's page may have cost the cache this one.
-      guard let page = frames.cached(file, from >> 12) else { break }
-      (frames.bytes(target) + Int(to & 4095)).copyMemory(from: frames.bytes(page) + Int(from & 4095), byteCount: Int(count))
-      frames.touch(page)
+      var target = writable(place)
+      if target == nil {
+        do throws(Errno) { target = try frameForUser(space, to, KernelEvent.PageFault.write, &ipc) } catch {
+          if done == 0 { throw error }
+          break
+        }
+        place.slot = nil
+        // The process's page may have cost the cache this one.
+        guard let still = frames.cached(file, from >> 12) else { break }
+        page = still
+      }
+      (frames.bytes(target.unsafelyUnwrapped) + Int(to & 4095)).copyMemory(from: frames.bytes(page) + Int(from & 4095), byteCount: Int(count))
+      frames.owned(page).pointee.isRecent = true
       hits &+= 1
       done &+= count
     }
     return done
+  }
+
+  /// The frame behind an entry through which the process could write now, if it is VM's.
+  @inline(__always) private mutating func writable(_ place: LeafPlace) -> Frame? {
+    guard place.isOwn, let slot = place.slot else { return nil }
+    let entry = PageEntry(raw: slot.pointee)
+    guard entry.isPresent, entry.isWritable, frames.record(Frame(address: entry.frame)) != nil else { return nil }
+    return Frame(address: entry.frame)
   }
 
   private mutating func fill<K: Transport>(_ call: PageCache.Fill, _ ipc: inout K) throws(Errno) -> UInt64 {
@@ -99,7 +118,7 @@ extension VirtualMemory {
       let count = min(length &- done, Page.size &- at & 4095)
       if let frame = frames.cached(file, at >> 12) {
         try copy(toFrame: frame, at & 4095, from: space, call.source &+ done, count, &ipc)
-        frames.touch(frame)
+        frames.owned(frame).pointee.isRecent = true
       }
       done &+= count
     }
@@ -195,11 +214,7 @@ extension VirtualMemory {
 
   /// The frame behind `address` of a space that may run, as an access of its own would find it; most are there.
   private mutating func frameForUser<K: Transport>(_ space: Space.Pointer, _ address: UInt64, _ access: UInt32, _ ipc: inout K) throws(Errno) -> Frame {
-    let place = place(of: address, in: space)
-    if place.isOwn, let slot = place.slot {
-      let entry = PageEntry(raw: slot.pointee)
-      if entry.isPresent, entry.isWritable, frames.record(Frame(address: entry.frame)) != nil { return Frame(address: entry.frame) }
-    }
+    if let there = writable(place(of: address, in: space)) { return there }
     try resolveNow(space, address, access, &ipc)
     let frame = Frame(address: PageEntry(raw: leaf(space, address).unsafelyUnwrapped.pointee).frame)
     // Devices are not reached through the window.

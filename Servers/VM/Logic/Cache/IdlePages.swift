@@ -1,13 +1,7 @@
-// Pages of files that only the cache holds: memory that is put to use until somebody needs it. They stand in a list,
-// longest unused first, and each knows the word that points to it; so giving one up is a few steps and asks nobody.
+// Pages of files that only the cache holds: memory that is put to use until somebody needs it. They stand in a list in the order
+// in which they became idle; one that was used since goes to its end instead of away (second chance). Each knows the word that
+// points to it; so giving one up is a few steps and asks nobody.
 extension FrameTable {
-  /// The page was used: it goes to the end of the line.
-  mutating func touch(_ frame: Frame) {
-    guard lastIdle != UInt32(truncatingIfNeeded: frame.number), owned(frame).pointee.isIdle else { return }
-    unlinkIdle(frame)
-    linkIdle(frame)
-  }
-
   mutating func linkIdle(_ frame: Frame) {
     let record = owned(frame)
     let number = UInt32(truncatingIfNeeded: frame.number)
@@ -33,11 +27,17 @@ extension FrameTable {
     idle &-= 1
   }
 
-  /// Gives up the page that was unused longest. There is one. No translation to it is left: it became idle by an
+  /// Gives up the page that is first in line and was not used lately. There is one. No translation to it is left: it became idle by an
   /// operation that has flushed since.
   @inline(never) mutating func evict() {
     precondition(firstIdle != FrameRecord.none, "there is no idle page")
     evictions &+= 1
+    while owned(Frame(number: UInt64(firstIdle))).pointee.isRecent {
+      let used = Frame(number: UInt64(firstIdle))
+      owned(used).pointee.isRecent = false
+      unlinkIdle(used)
+      linkIdle(used)
+    }
     discard(Frame(number: UInt64(firstIdle)))
   }
 

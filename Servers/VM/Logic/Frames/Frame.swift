@@ -30,6 +30,11 @@ struct FrameRecord: BitwiseCopyable {
     get { shared & 2 != 0 }
     set { shared = newValue ? shared | 2 : shared & ~2 }
   }
+  /// Of a page of a file: used since it was last first in line to be given up.
+  var isRecent: Bool {
+    get { shared & 4 != 0 }
+    set { shared = newValue ? shared | 4 : shared & ~4 }
+  }
   /// Of a page of a file: nobody maps it, and it could be brought again.
   var isIdle: Bool { count == 1 && shared & 2 == 0 }
 
