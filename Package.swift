@@ -186,7 +186,7 @@ if metal == nil {
     tests("System", ["CLinux", "Script", "Simulator", "ToolKit"]),
     library("DeviceModels", "Microkernel/Devices"),
     tests("DeviceModels", ["DeviceModels", "FakeKernel", "IPC", "NS16550", "Protocols", "ServerKit", "VirtioBlock"]),
-    .target(name: "ToolKit", dependencies: ["BootImage", "Script", "IPC", "Protocols"], path: "Tools/Kit", exclude: ["Campaign/README.md", "Trace/README.md"]),
+    .target(name: "ToolKit", dependencies: ["BootImage", "Script", "IPC", "Protocols"], path: "Tools/Kit", exclude: ["Campaign/README.md", "MemoryMap/README.md", "Trace/README.md"]),
     library("SimulatedArch", "Microkernel/Arch/Simulated", ["IPC", "PageTable", "KernelCore"]),
     tests("KernelCore", ["KernelCore", "SimulatedArch", "BootImage", "IPC", "Protocols", "PageTable"]),
     .target(

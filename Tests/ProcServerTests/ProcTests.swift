@@ -50,6 +50,8 @@ final class World {
         started: 0))
     case VM.Information.number:
       return Message(reply: VM.Information.Reply(total: 2000, free: free, user: 500, tables: 300, metadata: 200, spaces: 7, regions: 70, objects: 8, faults: 99))
+    case PageCache.Information.number:
+      return Message(reply: PageCache.Information.Reply(pages: 31, idle: 21, nodes: 2, files: 3, hits: 44, fills: 55, evictions: 6))
     case VM.RegionInformation.number:
       let call: VM.RegionInformation = message.body()
       guard let r = regions.first(where: { $0.1 > call.address }) else { throw .noSuchFile }
@@ -182,7 +184,7 @@ final class ProcTests {
 
   @Test("the root lists its files and the processes, in pieces of any size")
   func root() throws {
-    let all = [".", "..", "services", "meminfo", "kernel", "uptime", "cmdline", "version", "mounts", "1", "42"]
+    let all = [".", "..", "services", "meminfo", "kernel", "uptime", "cmdline", "version", "mounts", "vm", "1", "42"]
     #expect(try list("/") == all)
     #expect(try list("/", room: 32) == all)
     #expect(try list("/42") == [".", "..", "status", "maps", "cmdline", "smaps_rollup", "limits"])
@@ -222,6 +224,32 @@ final class ProcTests {
     #expect(values["frames-free"] == "1000" && values["grants"] == "5" && values["nanoseconds"] == "12345678900" && values["regions"] == "70" && values["objects"] == "8")
     #expect(values["fast-path"] == "10" && values["slow-path"] == "20" && values["faults"] == "30")
     #expect(values["interrupts"] == "40" && values["timer-interrupts"] == "50")
+  }
+
+  @Test("vm: frames by owner, which are all frames, then the page cache; a VM that is away is an error") func frames() throws {
+    let text = try read("/vm")
+    #expect(text == """
+      frames-total 2000
+      frames-free 1000
+      frames-user 500
+      frames-tables 300
+      frames-metadata 200
+      spaces 7
+      regions 70
+      objects 8
+      page-faults 99
+      cache-pages 31
+      cache-idle 21
+      cache-nodes 2
+      cache-files 3
+      cache-hits 44
+      cache-fills 55
+      cache-evictions 6
+
+      """)
+    #expect(try read("/vm", piece: 7) == text)
+    world.failing = .vm
+    #expect(failure { try read("/vm") } == .deadEndpoint)
   }
 
   @Test("meminfo, uptime, cmdline, version, mounts")

@@ -15,12 +15,13 @@ import ToolKit
         apus test --fast                    unit tests only
         apus drill disk-driver-dies         kills the disk driver 200 times under a workload
         echo 'ls /' | apus trace            every message that it takes, by name
+        apus vmmap --output memory.svg      address spaces and all frames, as a picture
         apus simulate files --seed 7        the whole system in one process, every run the same
         apus campaign --minutes 2           every message as a crash point, in the simulator
         apus bench ipc-roundtrip null-call  guest instructions, beside the figures of others
       """,
     subcommands: [
-      Boot.self, Sim.self, Test.self, DrillCommand.self, CampaignCommand.self, BenchCommand.self, TraceCommand.self, Simulate.self, ImageCommand.self,
+      Boot.self, Sim.self, Test.self, DrillCommand.self, CampaignCommand.self, BenchCommand.self, TraceCommand.self, VMMapCommand.self, Simulate.self, ImageCommand.self,
       Symbolize.self, Clean.self,
     ])
 }

@@ -53,7 +53,7 @@ enum Node: Equatable {
 }
 
 enum RootFile: Int, CaseIterable {
-  case services, meminfo, kernel, uptime, cmdline, version, mounts
+  case services, meminfo, kernel, uptime, cmdline, version, mounts, vm
 
   var name: StaticString {
     switch self {
@@ -64,6 +64,7 @@ enum RootFile: Int, CaseIterable {
     case .cmdline: "cmdline"
     case .version: "version"
     case .mounts: "mounts"
+    case .vm: "vm"
     }
   }
 }

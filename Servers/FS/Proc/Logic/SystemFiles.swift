@@ -20,6 +20,7 @@ extension ProcFileSystem {
       line.append("\n")
       text.append(line)
     case .mounts: try writeMounts(into: &text, &ipc)
+    case .vm: try writeVM(into: &text, &ipc)
     case .cmdline: writeCommandLine(into: &text, &ipc)
     case .version: text.append("Apus, a self-healing microkernel system in Swift (x86_64)\n")
     }
@@ -97,16 +98,7 @@ extension ProcFileSystem {
     text.append("faults", kernel.faults)
     text.append("interrupts", kernel.interrupts)
     text.append("timer-interrupts", UInt64(kernel.timers))
-    let memory = try ipc.call(.vm, VM.Information())
-    text.append("frames-total", memory.total)
-    text.append("frames-free", memory.free)
-    text.append("frames-user", memory.user)
-    text.append("frames-tables", memory.tables)
-    text.append("frames-metadata", memory.metadata)
-    text.append("spaces", UInt64(memory.spaces))
-    text.append("regions", UInt64(memory.regions))
-    text.append("objects", UInt64(memory.objects))
-    text.append("page-faults", UInt64(memory.faults))
+    try writeFrames(into: &text, &ipc)
   }
 
   /// As on Linux: device, directory, type, options. VFS answers this at once, whatever it waits for.

@@ -1,0 +1,34 @@
+import IPC
+import Protocols
+import ServerKit
+
+// `/proc/vm`: the frame table's totals and what the page cache has of them.
+extension ProcFileSystem {
+  /// Frames by owner, VM's records, then the page cache: one `name value` a line, as in `/proc/kernel`. `cache-pages` are
+  /// frames too: `cache-idle` of them and all `cache-nodes` count as `frames-free`, the others as `frames-user`.
+  func writeVM(into text: inout Snapshot, _ ipc: inout T) throws(Errno) {
+    try writeFrames(into: &text, &ipc)
+    let cache = try ipc.call(.vm, PageCache.Information())
+    text.append("cache-pages", cache.pages)
+    text.append("cache-idle", cache.idle)
+    text.append("cache-nodes", cache.nodes)
+    text.append("cache-files", cache.files)
+    text.append("cache-hits", cache.hits)
+    text.append("cache-fills", cache.fills)
+    text.append("cache-evictions", cache.evictions)
+  }
+
+  /// What `/proc/kernel` and `/proc/vm` say alike.
+  func writeFrames(into text: inout Snapshot, _ ipc: inout T) throws(Errno) {
+    let memory = try ipc.call(.vm, VM.Information())
+    text.append("frames-total", memory.total)
+    text.append("frames-free", memory.free)
+    text.append("frames-user", memory.user)
+    text.append("frames-tables", memory.tables)
+    text.append("frames-metadata", memory.metadata)
+    text.append("spaces", UInt64(memory.spaces))
+    text.append("regions", UInt64(memory.regions))
+    text.append("objects", UInt64(memory.objects))
+    text.append("page-faults", UInt64(memory.faults))
+  }
+}
