@@ -168,6 +168,9 @@ import Testing
     // Of 16 pages 3 are filled and 1 is hatched; of no pages neither.
     #expect(svg.contains("width=\"15.75\" height=\"46\" fill=\"#8a6bb8\"") && svg.contains("width=\"5.25\" height=\"46\" fill=\"url(#shared)\""))
     #expect(svg.components(separatedBy: "url(#shared)").count == 1 + 2)
+    // A long title is cut where it would leave the page.
+    let long = MapPicture(try MapText.parse(Self.dump), title: String(repeating: "long ", count: 50)).svg
+    #expect(long.contains(">" + String(repeating: "long ", count: 19) + "long\u{2026}</text>"))
     #expect(MapPicture(try MapText.parse(Self.dump), title: "t").svg == MapPicture(try MapText.parse(Self.dump), title: "t").svg)
   }
 

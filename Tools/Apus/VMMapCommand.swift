@@ -47,7 +47,7 @@ struct VMMapCommand: ParsableCommand {
     let subjects = spaces.isEmpty ? MapRun.Subject.usual : spaces.compactMap(MapRun.Subject.init)
     let result = try MapRun(image, say: say).run(command, of: subjects, on: host, seconds: timeout)
     FileHandle.standardError.write(Data(result.output.utf8))
-    guard let text = result.dump else { throw Failure("the system printed no dump") }
+    guard let text = result.dump else { throw Failure("the system printed no dump\(result.ending == .timeout ? "" : ": the shell must be there after the command")") }
     // Before it is judged: what cannot be drawn can then be looked at.
     if let dump { try Files.write(text, to: dump) }
     try draw(text, title: "apus vmmap on \(host.rawValue)\(command.map { ": \($0)" } ?? "")")

@@ -21,7 +21,7 @@ public struct MapPicture {
       <style>\(Self.style)</style>
       <defs>\(Self.hatch)</defs>
       <rect class="paper" width="100%" height="100%" fill="#ffffff"/>
-      <text class="ink" x="\(Self.figure(MapLayout.margin))" y="26" font-size="16" font-weight="bold" fill="#1c1f24">\(Markup.escaped(title))</text>
+      <text class="ink" x="\(Self.figure(MapLayout.margin))" y="26" font-size="16" font-weight="bold" fill="#1c1f24">\(Markup.escaped(Self.cut(title, 100)))</text>
       <text class="soft" x="\(Self.figure(MapLayout.margin))" y="43" font-size="11" fill="#5c626b">\(Self.size(map.frames.total)) in frames of 4 KiB\(cacheText)</text>
       \(layout.parts.map(part).joined(separator: "\n"))
       \(layout.columns.map(column).joined(separator: "\n"))
