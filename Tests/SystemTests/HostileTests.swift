@@ -29,14 +29,14 @@ import ToolKit
     try Self.attack("calls-\(word.filter(\.isLetter))", "-r -n 100000 -s 2 calls interrupts", seconds: 300, cpu: cpu, words: [word])
   }
 
-  @Test("SEC9 SEC14 SEC15 SEC16 wild pointers, faults and privileged instructions") func faults() throws {
+  @Test("SEC9 SEC14 SEC15 SEC16 M-K1 wild pointers, faults and privileged instructions") func faults() throws {
     try Self.attack(
       "faults",
-      "null read-kernel read-linear non-canonical last-page write-text write-stub exec-data exec-stack stack-overflow port halt interrupts-off read-cr3 flags pointers",
+      "null lowest read-kernel read-linear non-canonical last-page write-text write-stub exec-data exec-stack stack-overflow port halt interrupts-off read-cr3 flags pointers",
       seconds: 300)
   }
 
-  @Test("SEC35 V93 memory exhausted") func memory() throws { try Self.attack("memory", "memory", seconds: 400) }
+  @Test("SEC35 V93 R1 memory exhausted") func memory() throws { try Self.attack("memory", "memory", seconds: 400) }
 
   @Test("SEC35 a fork bomb") func forkBomb() throws { try Self.attack("forkbomb", "forkbomb", seconds: 400) }
 }

@@ -226,7 +226,7 @@ import ToolKit
     var isKernel: Bool { address >> 63 == 1 }
   }
 
-  @Test("V3 V9 V12 W^X: what the processor can reach while a program runs") func mappings() throws {
+  @Test("V2 V3 V9 V12 V88 W^X: what the processor can reach while a program runs") func mappings() throws {
     let text = try Self.order(Self.machine("mappings", words: ["probe=wait"]), "info tlb\nquit\n").said
     let mappings = text.split(whereSeparator: \.isNewline).compactMap { line -> Mapping? in
       guard let match = line.firstMatch(of: #/([0-9a-f]{16}): ([0-9a-f]{16}) ([-XGPDACTUW]{9})/#),
@@ -247,8 +247,19 @@ import ToolKit
       #expect(mapping.frame >= 1 << 20, "\(mapping)")
       for offset in stride(from: UInt64(0), to: mapping.isLarge ? 2 << 20 : 4096, by: 4096) { #expect(frames.insert(mapping.frame + offset).inserted, "\(mapping)") }
     }
+    // The image lies at 1 MiB or above, and VM, whose window shows all frames that it may ever hand out, has none of it (V2).
+    let kernelImage = kernel.filter { $0.address > 0xFFFF_FFFF_8010_0000 - 1 }
+    let imageFrames = Set(kernelImage.map(\.frame))
+    #expect(kernelImage.allSatisfy { $0.frame == $0.address - 0xFFFF_FFFF_8000_0000 } && imageFrames.count > 20)
+    for mapping in mappings where !mapping.isKernel {
+      for offset in stride(from: UInt64(0), to: mapping.isLarge ? 2 << 20 : 4096, by: 4096) { #expect(!imageFrames.contains(mapping.frame + offset), "\(mapping)") }
+    }
+    // Nearly all of the linear map is large pages (V88).
+    let linear = kernel.filter { $0.address < 0xFFFF_FFFF_8000_0000 }
+    let large = linear.filter(\.isLarge).count
+    #expect(large << 21 > 128 << 20 && linear.count - large < 4 * 512, "\(large) large pages of \(linear.count)")
     // Guard pages: the kernel's data segment has holes.
-    let image = kernel.filter { $0.address > 0xFFFF_FFFF_8010_0000 - 1 }.map(\.address).sorted()
+    let image = kernelImage.map(\.address).sorted()
     let holes = zip(image, image.dropFirst()).filter { $1 - $0 == 8192 }.count
     #expect(holes == 5, "one below each of five stacks")
   }

@@ -119,7 +119,7 @@ import Testing
     system.expectSound()
   }
 
-  @Test("V93 memory exhaustion by one process costs it its life and nobody else's") func hog() throws {
+  @Test("V93 R1 memory exhaustion by one process costs it its life and nobody else's") func hog() throws {
     let system = TestSystem(frames: 4096, floors: true)
     let other = system.process()
     let kept = try system.map(other, pages: 2)

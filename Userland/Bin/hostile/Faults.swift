@@ -15,6 +15,43 @@ func writeByte(_ address: UInt) {
   pointer.pointee = 0xC3
 }
 
+/// M-K1: what lies below 64 KiB can be neither read, written nor called; each try costs a child its life.
+func lowestPages() {
+  for address: UInt in [0, 8, 0xFFF, 0x1000, 0x7FF8, 0xF000, 0xFFFF] {
+    for access in [LowAccess.read, .write, .call] where !endsByFault(address, access) {
+      printLine(Bytes("hostile lowest: ") + digits(UInt64(address), base: 16) + Bytes(access == .read ? " was read" : access == .write ? " was written" : " was called"))
+      exit(1)
+    }
+  }
+}
+
+private enum LowAccess { case read, write, call }
+
+private func endsByFault(_ address: UInt, _ access: LowAccess) -> Bool {
+  standardOutput.flush()
+  do throws(Errno) {
+    let child = try fork()
+    if child == 0 {
+      // By way of the byte behind it: a pointer to 0 is none.
+      guard let next = UnsafeMutablePointer<UInt8>(bitPattern: opaque(address) &+ 1) else { exit(0) }
+      switch access {
+      case .read: keep(UInt64(next[-1]))
+      case .write: next[-1] = 1
+      case .call: apus_call(UInt64(address))
+      }
+      exit(0)
+    }
+    let status = waitUntilEnd(of: child)
+    return !status.exited && status.signal == Signal.segmentation
+  } catch { return false }
+}
+
+/// The same number, as far as the optimiser can tell another.
+@inline(never) private func opaque(_ address: UInt) -> UInt {
+  keep(UInt64(address))
+  return UInt(kept)
+}
+
 /// SEC15: a `ret` in memory that may be written.
 func executeData() {
   do throws(Errno) {

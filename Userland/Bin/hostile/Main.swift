@@ -27,6 +27,7 @@ struct Attack: Sendable {
 
 private let attacks: [Attack] = [
   Attack(name: "null", outcome: { .signal(Signal.segmentation) }, body: { _ in readByte(8) }),
+  Attack(name: "lowest", outcome: { .survives }, body: { _ in lowestPages() }),
   Attack(name: "read-kernel", outcome: { .signal(Signal.segmentation) }, body: { _ in readByte(0xFFFF_FFFF_8010_0000) }),
   Attack(name: "read-linear", outcome: { .signal(Signal.segmentation) }, body: { _ in readByte(0xFFFF_8000_0010_0000) }),
   Attack(name: "non-canonical", outcome: { .signal(Signal.segmentation) }, body: { _ in readByte(0x0000_8000_0000_0000) }),

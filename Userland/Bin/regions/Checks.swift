@@ -171,3 +171,24 @@ func wrongStack() throws(Errno) -> Bool {
   apus_push_at(UInt64(UInt(bitPattern: memory + 16 * page)))
   return false
 }
+
+/// The page by which programs enter the kernel; it is the same for all.
+private var stubPage: UnsafeMutableRawPointer? { UnsafeMutableRawPointer(bitPattern: 0x6000_0000_0000) }
+
+/// V96: nobody takes it away, makes it writable or puts another in its place; and the calls that say so come by it.
+func stub() throws(Errno) -> Bool {
+  guard let place = stubPage else { return false }
+  let errors = [
+    failure { () throws(Errno) in try unmapMemory(place, page) },
+    failure { () throws(Errno) in try protectMemory(place, page, Protection.read | Protection.write) },
+    failure { () throws(Errno) in
+      _ = try mapMemory(page, flags: MapFlags.private | MapFlags.anonymous | MapFlags.fixed, at: UInt64(UInt(bitPattern: place)))
+    },
+  ]
+  return errors.allSatisfy { $0 == .notPermitted }
+}
+
+func writeStub() throws(Errno) -> Bool {
+  if let place = stubPage { write(place, 0, 0xC3) }
+  return false
+}

@@ -27,6 +27,8 @@ private let checks: [Check] = [
   Check(name: "limits", body: limits),
   Check(name: "stack-limit", ending: { .signal(Signal.segmentation) }, body: stackLimit),
   Check(name: "own-stack", body: ownStack),
+  Check(name: "stub", body: stub),
+  Check(name: "stub-write", ending: { .signal(Signal.segmentation) }, body: writeStub),
   Check(name: "wrong-stack", ending: { .signal(Signal.segmentation) }, body: wrongStack),
 ]
 
