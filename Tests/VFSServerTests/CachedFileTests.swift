@@ -124,4 +124,28 @@ struct CachedFileTests {
     #expect(try p.read(fd, 10) == [])
     world.audit()
   }
+
+  @Test("Many who miss pages of one disk at the same time all come to their end")
+  func together() throws {
+    let clients = (0..<6).map { Client(world, parent: p, slot: 70 + $0) }
+    for round in 0..<4 {
+      var waiting: [(client: Client, position: Int, fd: Int64)] = []
+      for (index, client) in clients.enumerated() {
+        let position = (index * 30_000 + round * 7000) % 190_000
+        let fd = try client.open("/big")
+        try client.seek(fd, Int64(position))
+        waiting.append((client, position, fd))
+      }
+      for (client, _, fd) in waiting { client.start(client.readCall(fd, 5000)) }
+      // Each step is a message; none waits for more than a few.
+      for _ in 0..<500 { world.step() }
+      for (client, position, _) in waiting {
+        let answer = client.answer()
+        #expect(answer?.type == 0 && answer?.payload.0 == UInt64(min(5000, 200_000 - position)), "\(position)")
+      }
+    }
+    for client in clients { client.exit() }
+    world.run()
+    world.audit()
+  }
 }

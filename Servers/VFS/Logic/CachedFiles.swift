@@ -59,6 +59,7 @@ extension VirtualFileSystem {
   /// In a job. Fewer bytes than `length` only at the end of the file, or after an error behind the first byte.
   func readPages(_ worker: Int, _ vnode: Int, _ position: UInt64, _ address: UInt64, _ length: UInt64) throws(Errno) -> UInt64 {
     var done: UInt64 = 0
+    var hasWaited = false
     do throws(Errno) {
       while done < length {
         let size = min(tables.vnodes[vnode].node.size, Bound.fileSize)
@@ -69,7 +70,7 @@ extension VirtualFileSystem {
         done += count ?? 0
         if count == want { break }
         var isCaching = count != nil
-        if isCaching { isCaching = try bring(worker, vnode, position + done) }
+        if isCaching { isCaching = try bring(worker, vnode, position + done, &hasWaited) }
         if !isCaching {
           // No cache, or no memory for one: the file system copies to the client itself.
           done += try readThrough(worker, vnode, position + done, address &+ done, length - done)
@@ -81,13 +82,15 @@ extension VirtualFileSystem {
   }
 
   /// Fetches the page at `position`, unless somebody else did meanwhile. False if the cache takes none.
-  private func bring(_ worker: Int, _ vnode: Int, _ position: UInt64) throws(Errno) -> Bool {
+  private func bring(_ worker: Int, _ vnode: Int, _ position: UInt64, _ hasWaited: inout Bool) throws(Errno) -> Bool {
     let lock = cacheLock(tables.vnodes[vnode].mount)
-    let isContended = tables.locks[lock] != 0
+    // Who has waited for the lock looks first whether the page is there by now; but only once, or two who hand each other the
+    // lock would look for ever.
+    let looksAgain = tables.locks[lock] != 0 && !hasWaited
     acquire(lock, worker)
     defer { release(lock: lock) }
-    // Perhaps it is there by now; perhaps the file ends before it.
-    if isContended || position >= tables.vnodes[vnode].node.size { return true }
+    hasWaited = looksAgain
+    if looksAgain || position >= tables.vnodes[vnode].node.size { return true }
     return try fetch(worker, vnode, position & ~4095) > 0
   }
 
