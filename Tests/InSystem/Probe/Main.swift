@@ -139,6 +139,8 @@ struct Probe {
       if range.base < previous || range.base & 4095 != 0 || range.length & 4095 != 0 || range.length == 0 { sound = false }
       previous = range.end
       free += range.length
+      figure("free-from", range.base)
+      figure("free-to", range.end)
       // First and last page are there: read what is written.
       if !isMemory(range.base) || !isMemory(range.end - 4096) { sound = false }
     }
