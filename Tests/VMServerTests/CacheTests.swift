@@ -128,6 +128,21 @@ struct CacheTests {
     stage.system.expectSound()
   }
 
+  @Test("M-A6 contiguous memory while the cache has nearly all frames: what the call was promised is not what the run takes", arguments: [1, 2, 5, 40] as [UInt64])
+  func runs(pages: UInt64) throws {
+    let stage = try Stage(frames: 512)
+    let driver = stage.system.service(.disk)
+    for page in 0..<600 as Range<UInt64> { try stage.fill(7, page: page) }
+    // Not one frame is free but those that the cache gives up.
+    while stage.system.vm.frames.free > 0 {
+      try stage.system.vm.frames.reserve(1, .service)
+      _ = stage.system.vm.frames.take(.metadata)
+    }
+    let memory = try stage.system.call(VM.MapContiguous(length: pages << 12), from: driver)
+    for page in 0..<pages { #expect(stage.system.frame(driver, memory.address + page << 12) == memory.physical + page << 12) }
+    stage.system.expectSound()
+  }
+
   @Test("The page used longest ago goes first")
   func order() throws {
     let stage = try Stage()

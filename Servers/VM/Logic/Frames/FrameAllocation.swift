@@ -117,6 +117,8 @@ extension FrameTable {
   mutating func takeRun(_ count: UInt64, _ kind: FrameKind, _ claim: Claim) throws(Errno) -> Frame {
     try injectFailure()
     guard count > 0, available(claim) >= count else { throw .noMemory }
+    // What is promised to the running operation must not be what the run takes.
+    while free < reserved &+ count { evict() }
     guard let first = freshRun(count) ?? usedRun(count) ?? evictedRun(count) else { throw .noMemory }
     for offset in 0..<count { owned(Frame(number: first.number &+ offset)).pointee = FrameRecord(kind: kind) }
     free &-= count
