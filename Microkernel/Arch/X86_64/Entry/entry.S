@@ -160,21 +160,7 @@ common:
     swapgs
     lfence                              // no speculation with the user's GS (SEC4)
 save:
-    push %rbp
-    push %r11
-    push %rcx
-    push %rdx
-    push %rsi
-    push %rdi
-    push %rax
-    push %r10
-    push %r9
-    push %r8
-    push %r15
-    push %r14
-    push %r13
-    push %r12
-    push %rbx
+    PUSH_ALL
     mov %rsp, %rdi                      // the current thread's context
     mov %gs:CPU_STACK, %rsp
     push $2                             // clears AC and DF, which interrupts leave as they are
@@ -189,21 +175,7 @@ from_kernel:
     cmpq $VECTOR_LINES, (%rsp)
     jae idle_interrupt
 save_fault:
-    push %rbp
-    push %r11
-    push %rcx
-    push %rdx
-    push %rsi
-    push %rdi
-    push %rax
-    push %r10
-    push %r9
-    push %r8
-    push %r15
-    push %r14
-    push %r13
-    push %r12
-    push %rbx
+    PUSH_ALL
     mov %rsp, %rdi
     mov CONTEXT_RBP(%rsp), %rbp
     and $-16, %rsp

@@ -15,6 +15,7 @@
 // slow entries say so first (`Main/Entries.swift`).
 
 #include "../C/include/x86_layout.h"
+#include "saved.h"
 
 // Out, to the record in rsi: \kind is how all threads of this path have come in. rdx is 0.
 .macro LEAVE kind
@@ -121,14 +122,7 @@
     test %edx, %gs:CPU_CORE
     jnz 1f
     // The request stays with its sender until it is answered.
-    mov %rbx, CONTEXT_RBX(%rsp)
-    mov %r12, CONTEXT_R12(%rsp)
-    mov %r13, CONTEXT_R13(%rsp)
-    mov %r14, CONTEXT_R14(%rsp)
-    mov %r15, CONTEXT_R15(%rsp)
-    mov %r8, CONTEXT_R8(%rsp)
-    mov %r9, CONTEXT_R9(%rsp)
-    mov %r10, CONTEXT_R10(%rsp)
+    MESSAGE_KEPT
     mov %rbp, CONTEXT_RBP(%rsp)
     mov %rcx, CONTEXT_RIP(%rsp)
     mov %r11, CONTEXT_FLAGS(%rsp)
@@ -206,18 +200,7 @@
     .globl \name
     .balign 64
 \name:
-    swapgs
-    pushfq                              // rsp is the kernel stack
-    pop %r11
-    or $FLAGS_INTERRUPT, %r11d
-    mov %rcx, %gs:CPU_SCRATCH
-    mov %rcx, %rsp
-    shr $47, %rsp
-    jnz entry_sysenter_odd
-    test $FLAGS_ODD, %r11d
-    jnz entry_sysenter_odd
-    mov %gs:CPU_CURRENT, %rsp
-    movabs $SYSENTER_RETURN, %rcx
+    SYSENTER_TO_RECORD entry_sysenter_odd
     CALLS SYSENTER, \state, entry_sysenter_saved
 .endm
 

@@ -16,56 +16,35 @@ entry_sysenter_saved:
     .globl entry_sysenter_slow
     .balign 16
 entry_sysenter_slow:                    // in place of `entry_sysenter` where messages are recorded, or the fast path is off
-    swapgs
-    pushfq                              // rsp is the kernel stack
-    pop %r11
-    or $FLAGS_INTERRUPT, %r11d
-    mov %rcx, %gs:CPU_SCRATCH
-    mov %rcx, %rsp
-    shr $47, %rsp
-    jnz 1f
-    test $FLAGS_ODD, %r11d
-    jnz 1f
-    mov %gs:CPU_CURRENT, %rsp
-    movabs $SYSENTER_RETURN, %rcx
+    SYSENTER_TO_RECORD sysenter_odd_slow
     SAVED_TO kernel_call_slow, ENTRY_SYSENTER
-1:  jmp sysenter_odd_slow
 
 // With a stack pointer that SYSEXIT would not take in ring 3, or flags that the kernel must not have: leaves by IRETQ. r11 are the flags.
+.macro ODD_TO function
+    mov %gs:CPU_STACK, %rsp
+    push $2
+    popfq
+    mov %gs:CPU_CURRENT, %rsp
+    movabs $SYSENTER_RETURN, %rcx
+    SAVED_TO \function, ENTRY_FULL
+.endm
+
     .globl entry_sysenter_odd
 entry_sysenter_odd:
-    mov %gs:CPU_STACK, %rsp
-    push $2
-    popfq
-    mov %gs:CPU_CURRENT, %rsp
-    movabs $SYSENTER_RETURN, %rcx
-    SAVED_TO kernel_call, ENTRY_FULL
+    ODD_TO kernel_call
 sysenter_odd_slow:
-    mov %gs:CPU_STACK, %rsp
-    push $2
-    popfq
-    mov %gs:CPU_CURRENT, %rsp
-    movabs $SYSENTER_RETURN, %rcx
-    SAVED_TO kernel_call_slow, ENTRY_FULL
+    ODD_TO kernel_call_slow
 
 // In place of `entry_sysenter` while a thread runs that the fast path must not find (`Special`).
     .globl entry_sysenter_foreign
 entry_sysenter_foreign:
-    swapgs
-    pushfq                              // rsp is the kernel stack
-    pop %r11
-    or $FLAGS_INTERRUPT, %r11d
-    mov %rcx, %gs:CPU_SCRATCH
+    SYSENTER_FLAGS
     jmp entry_sysenter_odd
 
 // Single step over the trap: `debug` has cleared TF, nothing else of SYSENTER's work is touched.
     .globl entry_sysenter_stepped
 entry_sysenter_stepped:
-    swapgs
-    pushfq
-    pop %r11
-    or $(FLAGS_INTERRUPT | FLAGS_TRAP), %r11d
-    mov %rcx, %gs:CPU_SCRATCH
+    SYSENTER_FLAGS FLAGS_INTERRUPT | FLAGS_TRAP
     cmpb $0, entry_records(%rip)
     jne sysenter_odd_slow
     jmp entry_sysenter_odd
