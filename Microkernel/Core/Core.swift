@@ -109,7 +109,7 @@ public struct Limits: BitwiseCopyable {
   /// Asynchronous messages.
   public var envelopes: Int
 
-  public init(threads: Int = 1024, grants: Int = 4096, envelopes: Int = 2048) {
+  public init(threads: Int = 1536, grants: Int = 4096, envelopes: Int = 2048) {
     self.threads = threads
     self.grants = grants
     self.envelopes = envelopes

@@ -70,7 +70,7 @@ struct LifeTests {
     let bomb = system.fork(shell)
     var last = bomb
     var count = 0
-    while count < 1000 {
+    while count < ProcessTable.capacity {
       let child = system.fork(count % 2 == 0 ? bomb : last)
       if child == .none { break }
       last = child

@@ -35,7 +35,7 @@ import ToolKit
     Self.check(try System.run(machine, Self.script).output)
   }
 
-  @Test("with little and with much memory", arguments: [64, 4096]) func memory(mebibytes: Int) throws {
+  @Test("boots and works with little and with much memory, with a hole below 4 GiB", arguments: [32, 64, 8192]) func memory(mebibytes: Int) throws {
     var machine = try System.machine("memory\(mebibytes)")
     machine.memory = mebibytes
     let output = try System.run(machine, Self.script + "cat /proc/meminfo\n").output

@@ -13,6 +13,7 @@ struct BenchCommand: ParsableCommand {
       EXAMPLES
         apus bench
         apus bench ipc-roundtrip null-call
+        apus bench scale                    operations on memory among 100 and among 65,536 regions
         apus bench boot-to-shell --json figures.json
         apus bench --cpu max,-erms
         apus bench --trace ipc-roundtrip
@@ -32,8 +33,8 @@ struct BenchCommand: ParsableCommand {
     if let trace, !BenchTrace.names.contains(trace) {
       throw ValidationError("there is no trace of '\(trace)'; there are: \(BenchTrace.names.joined(separator: " "))")
     }
-    for name in names where Peer.named(name) == nil {
-      throw ValidationError("there is no figure '\(name)'; there are: \(Peer.table.map(\.name).joined(separator: " "))")
+    for name in names where name != Peer.scale && Peer.named(name) == nil {
+      throw ValidationError("there is no figure '\(name)'; there are: \(Peer.table.map(\.name).joined(separator: " ")), and scale")
     }
   }
 
@@ -41,6 +42,7 @@ struct BenchCommand: ParsableCommand {
     let image = Image(try Project.find(), say: say)
     try image.make()
     if let trace { return print(try Bench(image).trace(trace, cpu: cpu.first, words: word, seconds: timeout).table()) }
+    let names = names.flatMap { $0 == Peer.scale ? Peer.ofScale : [$0] }
     let report = try Bench(image).run(names, models: cpu, seconds: timeout)
     print(report.table)
     if let json { try writeJSON(report.json, to: json) }

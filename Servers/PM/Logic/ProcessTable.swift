@@ -1,10 +1,10 @@
 import IPC
 import Protocols
 
-/// All processes: 512 slots that are filled from below, so that memory is used only for as many as there have
+/// All processes: 1,200 slots that are filled from below, so that memory is used only for as many as there have
 /// been at once. Ids rise and start again, so that one is not used again soon.
 public struct ProcessTable {
-  public static var capacity: Int { 512 }
+  public static var capacity: Int { 1200 }
   /// Slots that only the first process and its children may fill: a fork bomb leaves the shell able to act (SEC35).
   public static var reserve: Int { 8 }
   static var idLimit: Int32 { 32767 }
@@ -62,7 +62,7 @@ public struct ProcessTable {
   mutating func nextID() -> Int32 {
     while true {
       lastID = lastID >= Self.idLimit ? 2 : lastID + 1
-      if !isTaken(lastID) { return lastID }  // at most 3 * 512 are taken
+      if !isTaken(lastID) { return lastID }  // at most 3 times the capacity are taken
     }
   }
 

@@ -1,9 +1,9 @@
 /// How much of everything VFS has. Tests make it small to see what happens when it runs out (M-M1, M-M3).
 public struct Limits: Sendable {
-  public var processes = 512
+  public var processes = 1200
   /// Threads that can wait for a page of a file: all that there can be.
   public var threads = 4096
-  public var files = 512
+  public var files = 2048
   public var vnodes = 1024
   public var mounts = 6
   public var pipes = 64

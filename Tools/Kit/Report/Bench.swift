@@ -69,7 +69,9 @@ public struct Bench {
   /// By the guest's program `bench`; nothing if the processor lacks the way into the kernel that `words` ask for.
   private func measure(_ names: [String], cpu: String, seconds: Int, words: [String] = []) throws -> [Figure] {
     let disk = image.project.output + "/bench.img"
-    let command = (["bench"] + (names.isEmpty ? [] : ["calibration"] + names.filter { $0 != "calibration" })).joined(separator: " ")
+    var operands = names.filter { $0 != "calibration" && !Peer.ofScale.contains($0) }
+    if names.contains(where: Peer.ofScale.contains) { operands.append(Peer.scale) }
+    let command = (["bench"] + (names.isEmpty ? [] : ["calibration"] + operands)).joined(separator: " ")
     try image.makeDisk(disk, files: ["run": command + "\n"])
     defer { Files.remove(disk) }
     let machine = machine(disk, cpu: cpu, words: [Batch.word, "run=/run"] + words)

@@ -31,12 +31,27 @@ public struct Peer: Sendable {
     Peer("fork-1MiB", "fork alone, 4 KiB pages touched", [:], bar: nil, goal: 50_000),
     // The bar of this one is twice the figure of the one before.
     Peer("fork-256MiB", "fork alone, 4 KiB pages touched", ["Linux": 7_864_266], bar: nil, goal: 50_000),
+    // One touched page a region; each in thousands of regions at most three times what it is in a hundred.
+    Peer("scale-mmap-100", "mmap of one page, 100 regions", [:], bar: nil, goal: nil),
+    Peer("scale-mmap-65536", "mmap of one page, 65,536 regions", [:], bar: nil, goal: nil),
+    Peer("scale-fault-100", "its first write, 100 regions", [:], bar: nil, goal: nil),
+    Peer("scale-fault-65536", "its first write, 65,536 regions", [:], bar: nil, goal: nil),
+    Peer("scale-mprotect-100", "mprotect of one page, 100 regions", [:], bar: nil, goal: nil),
+    Peer("scale-mprotect-65536", "mprotect of one page, 65,536 regions", [:], bar: nil, goal: nil),
+    Peer("scale-munmap-100", "munmap of one page, 100 regions", [:], bar: nil, goal: nil),
+    Peer("scale-munmap-65536", "munmap of one page, 65,536 regions", [:], bar: nil, goal: nil),
+    Peer("scale-fork-100", "fork, for each region, 100 regions", [:], bar: nil, goal: nil),
+    Peer("scale-fork-65536", "fork, for each region, 65,536 regions", [:], bar: nil, goal: nil),
     Peer("read-per-KiB", "1 MiB read from a cached file", ["Linux": 252], bar: 300, goal: 150),
     Peer("boot-to-shell", "power-on to the first prompt (peers: to the first user instruction)",
       ["xv6": 71_193_950, "seL4": 210_725_738, "Linux": 1_612_417_975], bar: 150_000_000, goal: 50_000_000),
   ]
 
   public static func named(_ name: String) -> Peer? { table.first { $0.name == name } }
+
+  /// `scale` stands for all figures that begin so: the guest takes them together.
+  public static let scale = "scale"
+  public static var ofScale: [String] { table.map(\.name).filter { $0.hasPrefix(scale + "-") } }
 
   private init(_ name: String, _ what: String, _ others: KeyValuePairs<String, Int>, bar: Int?, goal: Int?) {
     self.name = name
