@@ -2,10 +2,14 @@ import IPC
 
 /// VM's page cache: pages of files, one copy of each for all. VFS alone may call it. A file is named by the number
 /// that VFS gave its mount, which no later mount has, and its inode. Positions and lengths in bytes.
+///
+/// A mount without a disk is a *store* (`MakeStore`). Its files are the same to all calls, but that their pages have no other home:
+/// VM makes a missing one of zero bytes when it is needed, keeps it until `Truncate` or `Forget`, and asks VFS for none.
 public enum PageCache {
   public enum Number: Int32, CaseIterable {
     case read = 0x180, fill, write, truncate, forget, information
     case map, fail, missing, mapping, takeChanged
+    case makeStore, put, storeInformation
   }
 
   /// The most that one call moves; more is cut.
@@ -193,6 +197,60 @@ public enum PageCache {
       self.destination = destination
     }
     public typealias Reply = VFS.Count
+  }
+
+  /// From now on files of `mount` are memory and nothing else. All their pages together are at most `pages`; 0: half of what
+  /// VM has. `.fileExists`: it is one already; `.noSpace`: there are eight. `Forget` of the whole mount ends it.
+  public struct MakeStore: Call {
+    public static var number: Int32 { Number.makeStore.rawValue }
+    public var mount: UInt32
+    public var reserved: UInt32 = 0
+    public var pages: UInt64
+    public init(mount: UInt32, pages: UInt64) {
+      self.mount = mount
+      self.pages = pages
+    }
+  }
+
+  /// Writes to a file of a store from `address` in the memory of `process` (a user process that waits for VFS, or VFS itself).
+  /// The file has `size` bytes before; if it grows, what was between its end and `position` is zero. The reply's count is less than
+  /// `length` where pages or memory run out, or the process's memory ends; an error only if it would be 0: `.noSpace`, `.badAddress`.
+  public struct Put: Call {
+    public static var number: Int32 { Number.put.rawValue }
+    public var process: Endpoint
+    public var mount: UInt32
+    public var inode, position, address, length, size: UInt64
+    public init(process: Endpoint, mount: UInt32, inode: UInt64, position: UInt64, address: UInt64, length: UInt64, size: UInt64) {
+      self.process = process
+      self.mount = mount
+      self.inode = inode
+      self.position = position
+      self.address = address
+      self.length = length
+      self.size = size
+    }
+    public typealias Reply = VFS.Count
+  }
+
+  /// Of a store, or with mount 0 of all together; `.noSuchFile` if there is no such. Everybody may ask.
+  public struct StoreInformation: Call {
+    public static var number: Int32 { Number.storeInformation.rawValue }
+    public var mount: UInt32
+    public var reserved: UInt32 = 0
+    public init(mount: UInt32) { self.mount = mount }
+    public struct Reply: Wire {
+      /// Pages of files, how many there may be, and frames of the trees that find them. They are never given up, so they are in
+      /// `Information.pages` and `VM.Information.user` and not among what is free.
+      public var pages, limit, nodes: UInt64
+      /// Files that have pages or are mapped.
+      public var files: UInt64
+      public init(pages: UInt64, limit: UInt64, nodes: UInt64, files: UInt64) {
+        self.pages = pages
+        self.limit = limit
+        self.nodes = nodes
+        self.files = files
+      }
+    }
   }
 
   /// What there is of it. Everybody may ask.

@@ -15,6 +15,8 @@ struct FakeCache {
   var isThere = true
   var limit = Int.max
   var hits = 0
+  /// File systems without a disk, and how many pages each may have.
+  var stores: [UInt32: UInt64] = [:]
   var maps: [PageCache.Map] = []
   var mapped: Set<File> = []
   var failures: [PageCache.Fail] = []
@@ -55,6 +57,7 @@ struct FakeCache {
     case .forget:
       let call: PageCache.Forget = message.body()
       pages = pages.filter { $0.key.mount != call.mount || (call.inode != 0 && $0.key.inode != call.inode) }
+      if call.inode == 0 { stores[call.mount] = nil }
     case .map:
       let call: PageCache.Map = message.body()
       maps.append(call)
@@ -71,6 +74,14 @@ struct FakeCache {
       changed[file]?.remove(page)
       UnsafeMutableRawPointer(bitPattern: UInt(call.destination))!.copyMemory(from: bytes, byteCount: 4096)
       return Message(reply: VFS.Count(count: page << 12))
+    case .makeStore:
+      let call: PageCache.MakeStore = message.body()
+      guard stores.updateValue(call.pages == 0 ? 64 : call.pages, forKey: call.mount) == nil else { throw .fileExists }
+    case .put: return Message(reply: VFS.Count(count: try put(message.body(), world)))
+    case .storeInformation:
+      let call: PageCache.StoreInformation = message.body()
+      guard let limit = stores[call.mount] else { throw .noSuchFile }
+      return Message(reply: PageCache.StoreInformation.Reply(pages: used(call.mount), limit: limit, nodes: 0, files: 0))
     case .information: throw .noSuchCall
     }
     return Message(reply: Done())
@@ -80,7 +91,8 @@ struct FakeCache {
     guard world.spaces[call.process.raw] != nil else { throw .noSuchProcess }
     let file = File(mount: call.mount, inode: call.inode)
     var done: UInt64 = 0
-    while done < min(call.length, PageCache.limit), let page = pages[file]?[(call.position + done) >> 12] {
+    let hole = stores[call.mount] == nil ? nil : [UInt8](repeating: 0, count: 4096)
+    while done < min(call.length, PageCache.limit), let page = pages[file]?[(call.position + done) >> 12] ?? hole {
       let inside = (call.position + done) & 4095
       let count = min(call.length - done, 4096 - inside)
       guard world.write(call.process, call.address &+ done, Array(page[Int(inside)..<Int(inside + count)])) else {
@@ -89,6 +101,30 @@ struct FakeCache {
       }
       done += count
       hits += 1
+    }
+    return done
+  }
+
+  private func used(_ mount: UInt32) -> UInt64 { pages.reduce(0) { $0 + ($1.key.mount == mount ? UInt64($1.value.count) : 0) } }
+
+  private mutating func put(_ call: PageCache.Put, _ world: World) throws(Errno) -> UInt64 {
+    guard let limit = stores[call.mount] else { throw .invalidArgument }
+    let file = File(mount: call.mount, inode: call.inode)
+    var done: UInt64 = 0
+    while done < min(call.length, PageCache.limit) {
+      let at = call.position + done
+      let count = min(call.length - done, 4096 - at & 4095)
+      guard let bytes = world.read(call.process, call.address + done, Int(count)) else {
+        if done == 0 { throw .badAddress } else { break }
+      }
+      if pages[file]?[at >> 12] == nil {
+        guard used(call.mount) < limit else {
+          if done == 0 { throw .noSpace } else { break }
+        }
+        pages[file, default: [:]][at >> 12] = [UInt8](repeating: 0, count: 4096)
+      }
+      pages[file]![at >> 12]!.replaceSubrange(Int(at & 4095)..<Int(at & 4095 + count), with: bytes)
+      done += count
     }
     return done
   }

@@ -162,6 +162,39 @@ struct FileMappingTests {
     stage.system.expectSound()
   }
 
+  /// Tables of all levels are shared after a fork; truncation empties them for all who show them, and needs no memory for that.
+  @Test("V94 X12 truncation reaches pages in tables that a fork left shared, whichever allocation would fail", arguments: [0, 1, 2, 511, 513] as [UInt64])
+  func truncatedShared(kept: UInt64) throws {
+    let stage = try Stage()
+    let other = stage.system.process()
+    let a = try Self.map(stage, pages: 1024, shared: true, at: 0x2000_0000_0000, flags: VM.Flags.fixed)
+    let b = try Self.map(stage, other, pages: 1024, at: 0x2000_0000_0000 + 7 << 12, flags: VM.Flags.fixed)
+    let pages: [UInt64] = [0, 1, 2, 510, 511, 512, 513, 1023]
+    for page in pages {
+      try stage.fill(7, page: page)
+      stage.set(stage.process, a + page << 12, [page])
+      stage.set(other, b + page << 12, [100 + page])
+    }
+    var all = [(stage.process, a), (other, b)]
+    for (process, address) in [(stage.process, a), (other, b), (stage.process, a)] { all.append((try stage.system.fork(process), address)) }
+    all.append((try stage.system.fork(all[2].0), a))
+    // One of them has tables of his own, one has let go of a part.
+    stage.set(all[3].0, b + 1 << 12, [1])
+    try stage.system.unmap(all[4].0, a, pages: 512)
+    for (process, address) in all { for page in pages { _ = stage.system.readWord(process, address + page << 12) } }
+    stage.system.expectSound()
+    stage.system.vm.frames.failing = 1
+    try stage.system.call(PageCache.Truncate(mount: 1, inode: 7, size: kept << 12), from: stage.vfs)
+    stage.system.vm.frames.failing = 0
+    stage.system.expectSound()
+    for (process, address) in all {
+      for page in pages where page >= kept { #expect(stage.system.frame(process, address + page << 12) == 0) }
+      for page in pages where page < kept && !(process == all[4].0 && page < 512) { #expect(stage.system.readWord(process, address + page << 12) != nil) }
+    }
+    for (process, _) in all { stage.system.exit(process) }
+    stage.system.expectSound()
+  }
+
   @Test("V85 servers that bring pages never wait for one: their copy fails, and VFS learns which page it was")
   func refused() throws {
     let stage = try Stage()

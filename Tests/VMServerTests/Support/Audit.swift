@@ -164,7 +164,7 @@ extension TestSystem {
       }
     }
     let information = self.information
-    let given = vm.frames.idle + vm.frames.nodes
+    let given = vm.frames.idle + vm.frames.nodes - vm.files.stores.total.nodes
     let free = information.free - given
     if totals[.free, default: 0] != free { problems.append("free: \(totals[.free, default: 0]), counted \(free)") }
     if totals[.cache, default: 0] != vm.frames.cache { problems.append("cache total is wrong") }
@@ -212,6 +212,20 @@ extension TestSystem {
       files += 1
       if vm.files.find(file.pointee.mount, file.pointee.inode) != file { problems.append("a file of the cache cannot be found") }
       if file.pointee.root != 0 { visit(UnsafeMutableRawPointer(file).assumingMemoryBound(to: UInt64.self), file.pointee.levels) }
+    }
+    for index in 0..<Stores.limit {
+      let store = vm.files.stores[index]
+      let own = (0..<vm.files.limit).map { vm.files[$0] }.filter { Int($0.pointee.store) == index + 1 }
+      if store.files != UInt64(own.count) || store.mount == 0 && !own.isEmpty { problems.append("a store has \(own.count) files, counted \(store.files)") }
+      let before = (pages, nodes)
+      pages = []
+      nodes = 0
+      for file in own where file.pointee.root != 0 { visit(UnsafeMutableRawPointer(file).assumingMemoryBound(to: UInt64.self), file.pointee.levels) }
+      if store.pages != UInt64(pages.count) || store.nodes != nodes { problems.append("a store has \(pages.count) pages and \(nodes) nodes, counted \(store.pages) and \(store.nodes)") }
+      if store.pages > store.limit { problems.append("a store is too full") }
+      if pages.contains(where: { !vm.frames.owned(Frame(number: $0)).pointee.isChanged }) { problems.append("a page of a store could be given up") }
+      for file in own where file.pointee.mount != store.mount { problems.append("a file in the wrong store") }
+      (pages, nodes) = before
     }
     if files != vm.files.used { problems.append("\(files) files in the cache, counted \(vm.files.used)") }
     if nodes != vm.frames.nodes || UInt64(pages.count) + nodes != vm.frames.cache { problems.append("pages and nodes of the cache are miscounted") }

@@ -34,7 +34,7 @@ public enum CallShapes {
     VFS.MapFile.self, VFS.SyncMemory.self, VFS.PageRequest.self, VFS.FileUnmapped.self,
     PageCache.Read.self, PageCache.Fill.self, PageCache.Write.self, PageCache.Truncate.self, PageCache.Forget.self,
     PageCache.Information.self, PageCache.Map.self, PageCache.Fail.self, PageCache.Missing.self, PageCache.Mapping.self,
-    PageCache.TakeChanged.self,
+    PageCache.TakeChanged.self, PageCache.MakeStore.self, PageCache.Put.self, PageCache.StoreInformation.self,
     FS.Mount.self, FS.Unmount.self, FS.Lookup.self, FS.Forget.self, FS.Read.self, FS.Write.self, FS.Truncate.self,
     FS.Attributes.self, FS.Create.self, FS.MakeDirectory.self, FS.Unlink.self, FS.RemoveDirectory.self, FS.Rename.self,
     FS.Link.self, FS.SymbolicLink.self, FS.ReadLink.self, FS.ReadDirectory.self, FS.SetAttributes.self, FS.Sync.self,

@@ -6,13 +6,16 @@ import Protocols
 // that waits, or VFS's own. It never waits: what is not there is not there, and VFS brings it.
 extension VirtualMemory {
   mutating func pageCache<K: Transport>(_ number: PageCache.Number, _ message: Message, _ ipc: inout K) throws(Errno) -> Message {
-    guard number == .information || message.source == .vfs else { throw .notPermitted }
+    guard number == .information || number == .storeInformation || message.source == .vfs else { throw .notPermitted }
     switch number {
     case .read: return Message(reply: VFS.Count(count: try read(message.body(), &ipc)))
     case .fill: return Message(reply: VFS.Count(count: try fill(message.body(), &ipc)))
     case .write: try write(message.body(), &ipc)
     case .truncate: try truncate(message.body(), &ipc)
-    case .forget: forget(message.body())
+    case .forget: forget(message.body(), &ipc)
+    case .makeStore: try makeStore(message.body())
+    case .put: return Message(reply: VFS.Count(count: try put(message.body(), &ipc)))
+    case .storeInformation: return Message(reply: try storeInformation(message.body()))
     case .map: return Message(reply: try map(message.body(), &ipc))
     case .fail:
       let call: PageCache.Fail = message.body()
@@ -33,13 +36,17 @@ extension VirtualMemory {
     let length = min(call.length, PageCache.limit)
     guard PageRange(covering: call.address, length) != nil else { throw .badAddress }
     guard !call.position.addingReportingOverflow(length).overflow else { throw .invalidArgument }
-    guard let file = files.find(call.mount, call.inode) else { return 0 }
+    let file = files.find(call.mount, call.inode)
+    // A file in memory has zero bytes where it has no page.
+    let hasHoles = file.map { $0.pointee.store != 0 } ?? (files.stores.find(call.mount) != nil)
+    guard file != nil || hasHoles else { return 0 }
     var done: UInt64 = 0
     var place = LeafPlace(slot: nil, isOwn: false)
     while done < length {
       let from = call.position &+ done
       let to = call.address &+ done
-      guard var page = frames.cached(file, from >> 12) else { break }
+      var page = cached(file, from >> 12)
+      if page == nil, !hasHoles { break }
       let count = min(length &- done, Page.size &- max(to & 4095, from & 4095))
       // Neighbours in memory are mostly neighbours in a table.
       if place.slot != nil, to & 4095 == 0, to & (Page.large &- 1) != 0 {
@@ -55,15 +62,25 @@ extension VirtualMemory {
         }
         place.slot = nil
         // The process's page may have cost the cache this one.
-        guard let still = frames.cached(file, from >> 12) else { break }
-        page = still
+        page = cached(file, from >> 12)
+        if page == nil, !hasHoles { break }
       }
-      (frames.bytes(target.unsafelyUnwrapped) + Int(to & 4095)).copyMemory(from: frames.bytes(page) + Int(from & 4095), byteCount: Int(count))
-      frames.owned(page).pointee.isRecent = true
+      let bytes = frames.bytes(target.unsafelyUnwrapped) + Int(to & 4095)
+      if let page {
+        bytes.copyMemory(from: frames.bytes(page) + Int(from & 4095), byteCount: Int(count))
+        frames.owned(page).pointee.isRecent = true
+      } else {
+        bytes.initializeMemory(as: UInt8.self, repeating: 0, count: Int(count))
+      }
       hits &+= 1
       done &+= count
     }
     return done
+  }
+
+  @inline(__always) private func cached(_ file: FilePages.Pointer?, _ page: UInt64) -> Frame? {
+    guard let file else { return nil }
+    return frames.cached(file, page)
   }
 
   /// The frame behind an entry through which the process could write now, if it is VM's.
@@ -79,6 +96,7 @@ extension VirtualMemory {
     guard call.mount != 0, call.inode != 0, call.position & 4095 == 0, length > 0,
       !call.position.addingReportingOverflow(length).overflow
     else { throw .invalidArgument }
+    guard files.stores.find(call.mount) == nil else { throw .invalidArgument }
     guard let space = spaces[.vfs], PageRange(covering: call.source, length) != nil else { throw .badAddress }
     guard let file = files.find(call.mount, call.inode) ?? files.claim(call.mount, call.inode, &frames) else { return 0 }
     var pages: UInt64 = 0
@@ -111,6 +129,7 @@ extension VirtualMemory {
     guard !call.position.addingReportingOverflow(length).overflow else { throw .invalidArgument }
     guard let space = spaces[.vfs], PageRange(covering: call.source, length) != nil else { throw .badAddress }
     guard let file = files.find(call.mount, call.inode) else { return }
+    guard file.pointee.store == 0 else { throw .invalidArgument }
     file.pointee.size = call.size
     var done: UInt64 = 0
     while done < length {
@@ -127,16 +146,16 @@ extension VirtualMemory {
   private mutating func truncate<K: Transport>(_ call: PageCache.Truncate, _ ipc: inout K) throws(Errno) {
     guard call.size <= UInt64(Int64.max) else { throw .invalidArgument }
     guard let file = files.find(call.mount, call.inode) else { return }
+    if file.pointee.store != 0 { return resize(file, call.size, &ipc) }
     file.pointee.size = call.size
     let first = Page.up(call.size) >> 12
     // Out of the tables first, so that only the cache holds what goes.
-    let whole = withdraw(file, from: first, &ipc)
+    withdraw(file, from: first, &ipc)
     drop(file, from: first)
     let inside = Int(call.size & 4095)
     if inside != 0, let frame = frames.cached(file, call.size >> 12) {
       (frames.bytes(frame) + inside).initializeMemory(as: UInt8.self, repeating: 0, count: 4096 - inside)
     }
-    if !whole { throw .noMemory }
   }
 
   /// Pages from `page` on that nobody maps, also such as were changed.
@@ -149,20 +168,21 @@ extension VirtualMemory {
     _ = files.drop(file, from: page, &frames)
   }
 
-  private mutating func forget(_ call: PageCache.Forget) {
+  private mutating func forget<K: Transport>(_ call: PageCache.Forget, _ ipc: inout K) {
     if call.inode != 0 {
-      if let file = files.find(call.mount, call.inode) { forget(file) }
+      if let file = files.find(call.mount, call.inode) { forget(file, &ipc) }
       return
     }
+    if let store = files.stores.find(call.mount) { return forgetStore(store, &ipc) }
     for index in 0..<files.limit {
       let file = files[index]
-      if call.mount != 0, file.pointee.mount == call.mount { forget(file) }
+      if call.mount != 0, file.pointee.mount == call.mount { forget(file, &ipc) }
     }
   }
 
-  private mutating func forget(_ file: FilePages.Pointer) {
-    drop(file, from: 0)
-    if file.pointee.isSpare, file.pointee.root == 0 { files.remove(file) }
+  private mutating func forget<K: Transport>(_ file: FilePages.Pointer, _ ipc: inout K) {
+    if file.pointee.store != 0 { cut(file, from: 0, &ipc) } else { drop(file, from: 0) }
+    dropIfEmpty(file)
   }
 
   // MARK: Mapped files
@@ -191,7 +211,7 @@ extension VirtualMemory {
 
   private mutating func takeChanged<K: Transport>(_ call: PageCache.TakeChanged, _ ipc: inout K) throws(Errno) -> UInt64 {
     guard let space = spaces[.vfs], PageRange(covering: call.destination, Page.size) != nil else { throw .badAddress }
-    guard let file = files.find(call.mount, call.inode), file.pointee.changed > 0 else { throw .noSuchFile }
+    guard let file = files.find(call.mount, call.inode), file.pointee.changed > 0, file.pointee.store == 0 else { throw .noSuchFile }
     var at = call.position >> 12
     while let found = frames.firstCached(file, from: at) {
       let frame = frames.cached(file, found).unsafelyUnwrapped

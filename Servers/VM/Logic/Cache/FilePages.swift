@@ -25,6 +25,8 @@ struct FilePages: BitwiseCopyable {
   /// How often VFS has still to hear that nobody maps it any more.
   var owed: UInt32 = 0
   var nextOwed: FilePages.Pointer?
+  /// The store whose file it is: index + 1, 0 for a file of a disk. Of a store's file all pages count as changed.
+  var store: UInt32 = 0
 
   /// Nobody needs the record for more than pages that can be brought again.
   var isSpare: Bool { object == nil && changed == 0 && owed == 0 }
@@ -47,6 +49,26 @@ extension FrameTable {
 
   /// More nodes than `insert` will ever need for neighbouring pages.
   static var nodesForInsert: UInt64 { 14 }
+
+  /// How many nodes `insert` will need.
+  func missingNodes(_ file: FilePages.Pointer, _ page: UInt64) -> UInt64 {
+    var levels = UInt64(file.pointee.root == 0 ? 0 : file.pointee.levels)
+    var raised: UInt64 = 0
+    while page &>> (9 &* levels) != 0 {
+      levels &+= 1
+      raised &+= 1
+    }
+    // A tree that is raised leads to the page by new nodes all the way.
+    if file.pointee.root == 0 { return levels }
+    if raised > 0 { return raised &+ levels &- 1 }
+    var word = file.pointee.root
+    while levels > 0 {
+      levels &-= 1
+      word = words(Frame(address: word))[Int(truncatingIfNeeded: page &>> (9 &* levels)) & 511]
+      if word == 0 { return levels }
+    }
+    return 0
+  }
 
   /// Gives the file a page that it lacks; nodes are reserved. The page is the cache's, and idle.
   mutating func insert(_ file: FilePages.Pointer, _ page: UInt64, _ frame: Frame) {

@@ -11,13 +11,20 @@ extension VirtualMemory {
     return files[Int(object.pointee.call)]
   }
 
-  /// The page of a file behind a region's page. `.ioError`: the file ends before it (V29). `.wouldBlock`: VFS has to
-  /// bring it.
-  func pageOfFile(_ region: Region.Pointer, _ page: UInt64) throws(Errno) -> Frame? {
+  /// What having the page of a file behind a region's page costs. `.ioError`: the file ends before it (V29), or its store is
+  /// full. `.wouldBlock`: VFS has to bring it.
+  func costOfFile(_ region: Region.Pointer, _ page: UInt64) throws(Errno) -> UInt64 {
     guard let file = file(region) else { throw .badAddress }
     guard page < Page.up(file.pointee.size) >> 12 else { throw .ioError }
-    guard let frame = frames.cached(file, page) else { throw .wouldBlock }
-    return frame
+    if frames.cached(file, page) != nil { return 0 }
+    guard file.pointee.store != 0 else { throw .wouldBlock }
+    do throws(Errno) { return try costOfPage(file, page) } catch { throw .ioError }
+  }
+
+  /// That page; what it costs is reserved.
+  mutating func pageOfFile(_ region: Region.Pointer, _ page: UInt64) -> Frame {
+    let file = file(region).unsafelyUnwrapped
+    return frames.cached(file, page) ?? makePage(file, page)
   }
 
   /// Somebody is about to write to a shared page.
@@ -91,22 +98,24 @@ extension VirtualMemory {
   /// Tells VFS what it has still to hear. What its queue does not take comes later.
   mutating func tellOwed<K: Transport>(_ ipc: inout K) {
     while let file = files.firstOwed {
-      let word = VFS.FileUnmapped(mount: file.pointee.mount, changed: file.pointee.changed, inode: file.pointee.inode)
+      let word = VFS.FileUnmapped(
+        mount: file.pointee.mount, changed: file.pointee.store == 0 ? file.pointee.changed : 0, inode: file.pointee.inode)
       do throws(Errno) { try ipc.sendAsync(Message(word), to: .vfs) } catch {
         if error == .wouldBlock { return }
       }
       file.pointee.owed &-= 1
-      if file.pointee.owed == 0 { files.paid() }
+      if file.pointee.owed == 0 {
+        files.paid()
+        if file.pointee.store != 0 { dropIfEmpty(file) }
+      }
     }
   }
 
   // MARK: All who map it
 
-  /// Takes from all spaces the pages of a file from `page` on, and with `privately` the copies that were made of them. A
-  /// table that is shared and cannot be copied for lack of memory keeps its pages; then the answer is false.
-  mutating func withdraw<K: Transport>(_ file: FilePages.Pointer, from page: UInt64, _ ipc: inout K) -> Bool {
-    guard let object = file.pointee.object else { return true }
-    var whole = true
+  /// Takes from all spaces the pages of a file from `page` on, private copies of them too. Cannot fail.
+  mutating func withdraw<K: Transport>(_ file: FilePages.Pointer, from page: UInt64, _ ipc: inout K) {
+    guard let object = file.pointee.object else { return }
     for index in 0..<Spaces.limit {
       guard let space = spaces[index: index] else { continue }
       var link = space.pointee.regions.lowest(above: 0)
@@ -115,14 +124,11 @@ extension VirtualMemory {
         guard region.pointee.object == object, region.pointee.first &+ region.pointee.pages > page else { continue }
         var range = region.pointee.range
         if page > region.pointee.first { range.start &+= (page &- region.pointee.first) << 12 }
-        do throws(Errno) { try frames.reserve(cost(ofClearing: range, in: space), .service) } catch {
-          whole = false
-          continue
-        }
-        if clear(space, range) { flush(space, range, &ipc) }
+        withdraw(space, range)
+        // Its pages may have gone with those of another space that shows the same table.
+        flush(space, range, &ipc)
       }
     }
-    return whole
   }
 
   /// Takes from all spaces the right to write to one page of a file, so that the next write is noticed.

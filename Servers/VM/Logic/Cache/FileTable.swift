@@ -13,6 +13,9 @@ struct FileTable: BitwiseCopyable {
   /// The first file of which VFS has still to hear that nobody maps it.
   private(set) var firstOwed: FilePages.Pointer?
 
+  /// File systems without a disk, see MemoryFiles.swift.
+  var stores = Stores()
+
   /// One file for 64 frames, a power of 2 from 128 to 16,384.
   static func limit(_ frames: UInt64) -> Int {
     var limit = 128
@@ -61,8 +64,10 @@ struct FileTable: BitwiseCopyable {
   }
 
   /// A record to reuse: free, or with nothing but idle pages and not asked for lately; its pages are given up. Nil if
-  /// all files are in use.
+  /// all files are in use. Files of stores leave half of the table to those of disks.
   mutating func claim(_ mount: UInt32, _ inode: UInt64, _ frames: inout FrameTable) -> FilePages.Pointer? {
+    let store = stores.find(mount)
+    if store != nil, stores.files >= UInt64(limit) / 2 { return nil }
     var left = 2 &* limit
     while left > 0 {
       left &-= 1
@@ -81,6 +86,10 @@ struct FileTable: BitwiseCopyable {
       file.pointee = FilePages(inode: inode, mount: mount, next: bucket.pointee)
       bucket.pointee = UInt32(truncatingIfNeeded: file - records) &+ 1
       used &+= 1
+      if let store {
+        file.pointee.store = UInt32(truncatingIfNeeded: store) &+ 1
+        stores[store].files &+= 1
+      }
       return file
     }
     return nil
@@ -109,6 +118,7 @@ struct FileTable: BitwiseCopyable {
       while before.pointee.next != number { before = records + Int(before.pointee.next &- 1) }
       before.pointee.next = file.pointee.next
     }
+    if file.pointee.store != 0 { stores.lose(Int(file.pointee.store) &- 1) }
     file.pointee = FilePages()
     used &-= 1
   }

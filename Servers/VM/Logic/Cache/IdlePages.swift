@@ -44,11 +44,29 @@ extension FrameTable {
   /// Takes an idle page out of its file, and nodes of the tree that become empty. All are free at once.
   mutating func discard(_ frame: Frame) {
     unlinkIdle(frame)
+    takeOut(frame)
+    freeNow(frame)
+  }
+
+  /// A page leaves its file and is memory like any other, of those who still have it.
+  mutating func part(_ frame: Frame) {
+    takeOut(frame)
+    let record = owned(frame)
+    record.pointee.slot = nil
+    record.pointee.shared = 0
+    record.pointee.kind = .user
+    add(~0, .cache)
+    add(1, .user)
+    release(frame)
+  }
+
+  /// Nothing points to the page any more; nodes that become empty are free.
+  private mutating func takeOut(_ frame: Frame) {
     var gone = frame
     while true {
       let slot = owned(gone).pointee.slot.unsafelyUnwrapped
       slot.pointee = 0
-      freeNow(gone)
+      if gone != frame { freeNow(gone) }
       // The word is in a node, or in the record of the file itself.
       let holder = self.frame(of: slot)
       let record = owned(holder)

@@ -6,7 +6,7 @@ import Protocols
 extension VirtualMemory {
   func information() -> VM.Information.Reply {
     // What the cache gives up when asked is free: a reader of files takes no memory from anybody.
-    let given = frames.idle &+ frames.nodes
+    let given = frames.idle &+ frames.nodes &- files.stores.total.nodes
     return VM.Information.Reply(
       total: frames.managed &+ frames.fixed, free: frames.free &+ given, user: frames.user &+ frames.cache &- given, tables: frames.tables,
       metadata: frames.metadata &+ frames.fixed, spaces: UInt32(truncatingIfNeeded: spaces.count),

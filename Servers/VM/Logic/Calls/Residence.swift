@@ -140,7 +140,7 @@ extension VirtualMemory {
 
   // MARK: Asking
 
-  /// Pages of shared memory count if anybody has them there, as on Linux.
+  /// Pages of shared memory and of files count if anybody has them there, as on Linux.
   mutating func mincore(_ space: Space.Pointer, _ call: VM.MInCore) throws(Errno) -> VM.MInCore.Reply {
     guard call.address & (Page.size &- 1) == 0, call.pages <= VM.MInCore.limit else { throw .invalidArgument }
     var bits: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0, 0)
@@ -155,6 +155,13 @@ extension VirtualMemory {
         var page = max(region.pointee.start, range.start)
         while page < min(region.pointee.end, range.end) {
           if frames.load(object, region.pointee.page(at: page)) != nil { Self.set(&bits, (page &- range.start) >> 12) }
+          page &+= Page.size
+        }
+      }
+      if let file = file(region) {
+        var page = max(region.pointee.start, range.start)
+        while page < min(region.pointee.end, range.end) {
+          if frames.cached(file, region.pointee.page(at: page)) != nil { Self.set(&bits, (page &- range.start) >> 12) }
           page &+= Page.size
         }
       }

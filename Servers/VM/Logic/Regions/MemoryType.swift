@@ -76,10 +76,8 @@ extension VirtualMemory {
       // mremap made the region longer than what it shows: SIGBUS, as on Linux.
       guard page < object.pointee.pages else { throw .ioError }
       return frames.load(object, page) != nil ? 0 : 1 &+ frames.missingNodes(object, page)
-    case .filePrivate: return try pageOfFile(region, page) != nil && writing ? 1 : 0
-    case .fileShared:
-      _ = try pageOfFile(region, page)
-      return 0
+    case .filePrivate: return try costOfFile(region, page) &+ (writing ? 1 : 0)
+    case .fileShared: return try costOfFile(region, page)
     case .unbacked: throw .badAddress
     }
   }
@@ -99,13 +97,13 @@ extension VirtualMemory {
       let first = region.pointee.object.unsafelyUnwrapped.pointee.root.number
       return Supply(frame: Frame(number: first &+ page), writable: true)
     case .filePrivate:
-      let original = file(region).flatMap { frames.cached($0, page) }.unsafelyUnwrapped
+      let original = pageOfFile(region, page)
       return writing ? Supply(frame: copy(of: original), writable: true) : Supply(frame: original, writable: false)
     case .fileShared:
-      let file = file(region).unsafelyUnwrapped
-      let frame = frames.cached(file, page).unsafelyUnwrapped
-      if writing { change(file, frame) }
-      return Supply(frame: frame, writable: writing)
+      let frame = pageOfFile(region, page)
+      if writing { change(file(region).unsafelyUnwrapped, frame) }
+      // Of a page that is changed already nobody has to hear again.
+      return Supply(frame: frame, writable: frames.owned(frame).pointee.isChanged)
     case .shared:
       let object = region.pointee.object.unsafelyUnwrapped
       if let frame = frames.load(object, page) { return Supply(frame: frame, writable: true) }
