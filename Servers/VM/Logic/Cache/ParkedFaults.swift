@@ -32,7 +32,8 @@ extension VirtualMemory {
       space.pointee.refused = Page.down(fault.address)
       return Message(error: .badAddress)
     }
-    do throws(Errno) { try parkedFaults.reserve(1, &frames, .service) } catch { return Message(error: .noMemory) }
+    // A thread that is not parked must not wait: its supervisor hears of it (V93).
+    do throws(Errno) { try parkedFaults.reserve(1, &frames, .service) } catch { return refuse(fault, of: thread, .noMemory, &ipc) }
     let page = region.pointee.page(at: fault.address)
     var record = ParkedFault(next: parked, fault: fault, thread: thread, mount: file.pointee.mount, inode: file.pointee.inode, page: page)
     // One request for all who wait for the page (V22).
