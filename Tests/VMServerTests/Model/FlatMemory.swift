@@ -37,13 +37,17 @@ final class FlatObject {
 /// A file: what all who map or read it see, and what the file system has.
 final class FlatFile {
   let inode: UInt64
+  let mount: UInt32
   var size: UInt64
   var seen: [UInt64: Ends] = [:]
   var stored: [UInt64: Ends] = [:]
   /// Pages that a process has written since they were last taken.
   var changed: Set<UInt64> = []
-  init(_ inode: UInt64, size: UInt64) {
+  /// Memory is its only home: it is never filled and never taken, and may be full.
+  var isStore: Bool { mount == 2 }
+  init(_ inode: UInt64, size: UInt64, mount: UInt32 = 1) {
     self.inode = inode
+    self.mount = mount
     self.size = size
   }
 
@@ -86,6 +90,7 @@ struct FlatPage {
     }
   }
 
+  var isOfStore: Bool { if case .file(let file, _, _, _) = backing { file.isStore } else { false } }
   var isFile: Bool { if case .file = backing { true } else { false } }
   var isPrivate: Bool {
     switch backing {

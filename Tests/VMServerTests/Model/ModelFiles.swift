@@ -4,7 +4,7 @@ import Protocols
 
 @testable import VMServer
 
-// VFS and the file system behind it.
+// VFS and the file systems behind it: one on a disk, one that is memory.
 extension ModelRun {
   mutating func mapFile(_ index: Int) {
     let pages = range()
@@ -16,7 +16,7 @@ extension ModelRun {
     let (kind, place, expected) = place(index, pages)
     let flags = place | (isShared ? VM.Flags.shared : VM.Flags.private)
     let call = PageCache.Map(
-      process: processes[index].thread, mount: 1, inode: file.inode, position: first << 12, address: pages.lowerBound << 12,
+      process: processes[index].thread, mount: file.mount, inode: file.inode, position: first << 12, address: pages.lowerBound << 12,
       length: UInt64(pages.count) << 12, size: file.size, protection: access, allowed: allowed, flags: flags)
     var at = pages.lowerBound
     var error: Errno?
@@ -46,12 +46,12 @@ extension ModelRun {
   mutating func serve() {
     let told = system.kernel.exceptions.count
     if system.kernel.pageRequests.isEmpty {
-      let file = files[random.below(files.count)]
+      let file = files[random.below(2)]
       _ = fill(file, UInt64(random.below(20)), UInt64(1 + random.below(4)))
       return listen(told)
     }
     let request = system.kernel.pageRequests.remove(at: random.below(system.kernel.pageRequests.count))
-    guard let file = files.first(where: { $0.inode == request.inode }) else { return problems.append("a request for no file") }
+    guard let file = files.first(where: { $0.inode == request.inode && !$0.isStore }) else { return problems.append("a request for no file") }
     let isGood = !random.once(in: 10)
     if !(isGood && fill(file, request.position >> 12, UInt64(1 + random.below(3)))) {
       system.vm.frames.failing = 0
@@ -97,28 +97,27 @@ extension ModelRun {
       let page = UInt64(random.below(24)), isLast = random.once(in: 2)
       let position = page << 12 + (isLast ? 4095 : 0)
       let value = UInt8(random.below(256))
-      put(Ends(first: value, last: 0))
+      put(Ends(first: value))
       let size = max(file.size, position + 1)
+      if file.isStore {
+        let call = PageCache.Put(process: .vfs, mount: 2, inode: file.inode, position: position, address: buffer, length: 1, size: file.size)
+        guard agree("put", system.error(call, from: vfs), expected: nil, lack: .noSpace) else { return }
+        file.size = size
+        file.seen[page, default: Ends()][isLast] = value
+        return
+      }
       let call = PageCache.Write(mount: 1, inode: file.inode, position: position, source: buffer, length: 1, size: size)
       guard agree("write", system.error(call, from: vfs), expected: nil) else { return }
       file.size = size
       file.seen[page, default: Ends()][isLast] = value
       file.stored[page, default: Ends()][isLast] = value
     case 1: truncate(file, UInt64(random.below(24)) << 12 + (random.once(in: 3) ? 100 : 0))
-    default: takeChanged(file, all: random.once(in: 2))
+    default: if !file.isStore { takeChanged(file, all: random.once(in: 2)) }
     }
   }
 
   private mutating func truncate(_ file: FlatFile, _ size: UInt64) {
-    while true {
-      let error = system.error(PageCache.Truncate(mount: 1, inode: file.inode, size: size), from: vfs)
-      if agree("truncate", error, expected: nil) { break }
-      // Begun, but a shared table could not be copied: VFS tries again when there is memory.
-      let wasInjected = system.vm.frames.failing == 0
-      system.vm.frames.failing = 0
-      if problems.isEmpty, !wasInjected || random.once(in: 2), processes.count > 1 { end(processes.count - 1) }
-      if !problems.isEmpty { return }
-    }
+    guard agree("truncate", system.error(PageCache.Truncate(mount: file.mount, inode: file.inode, size: size), from: vfs), expected: nil) else { return }
     file.truncate(size)
     for index in processes.indices {
       for (number, page) in processes[index].pages {
@@ -163,7 +162,7 @@ extension ModelRun {
     // What is read over itself, or behind the end of what a page shows, is not what this is about.
     guard !target.isFile || target.isPrivate else { return }
     let call = PageCache.Read(
-      process: processes[index].thread, mount: 1, inode: file.inode, position: page << 12, address: number << 12, length: 4096)
+      process: processes[index].thread, mount: file.mount, inode: file.inode, position: page << 12, address: number << 12, length: 4096)
     var count: UInt64 = 0
     var error: Errno?
     do throws(Errno) { count = try system.call(call, from: vfs).count } catch let thrown { error = thrown }
@@ -184,7 +183,7 @@ extension ModelRun {
     for (number, page) in processes[index].pages where page.access & 2 != 0 {
       guard case .file(let file, let at, isShared: false, copy: nil) = page.backing else { continue }
       let frame = system.frame(processes[index].thread, number << 12)
-      let cached = system.vm.files.find(1, file.inode).flatMap { system.vm.frames.cached($0, at) }
+      let cached = system.vm.files.find(file.mount, file.inode).flatMap { system.vm.frames.cached($0, at) }
       if frame != 0, frame != cached?.address {
         processes[index].pages[number]!.backing = .file(file, at, isShared: false, copy: file.seen[at] ?? Ends())
       }
@@ -196,8 +195,8 @@ extension ModelRun {
     for file in files {
       for index in 0..<32 as Range<UInt64> where file.has(index) {
         var seen = file.seen[index] ?? Ends()
-        var there = file.stored[index] ?? Ends()
-        let cached = system.vm.files.find(1, file.inode).flatMap { system.vm.frames.cached($0, index) }
+        var there = (file.isStore ? nil : file.stored[index]) ?? Ends()
+        let cached = system.vm.files.find(file.mount, file.inode).flatMap { system.vm.frames.cached($0, index) }
         if let cached {
           let bytes = system.vm.frames.bytes(cached)
           there = Ends(first: bytes.load(as: UInt8.self), last: (bytes + 4095).load(as: UInt8.self))

@@ -132,7 +132,7 @@ extension ModelRun {
     noticeCopies(index)
     var expected = firstError(index, pages) ?? firstError(index, pages) { $0.access == 0 ? .noMemory : nil }
     // VM fetches from low to high: a page that is not in the cache comes before one that is nowhere, or after it.
-    if expected == nil, error == .ioError { expected = firstError(index, pages) { $0.exists ? nil : .ioError } }
+    if expected == nil, error == .ioError { expected = firstError(index, pages) { $0.exists && !$0.isOfStore ? nil : .ioError } }
     guard agree("mlock", error, expected: expected, lack: .wouldBlock) else { return }
     if firstError(index, pages, { $0.exists ? nil : .ioError }) != nil { problems.append("mlock of what is nowhere") }
     for number in pages { processes[index].pages[number]!.isLocked = true }

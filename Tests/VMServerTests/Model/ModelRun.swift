@@ -36,7 +36,9 @@ struct ModelRun {
       // Nobody is to find more than the ends of a page in use.
       guard system.write(vfs, buffer + page << 12, 0) else { throw Errno.noMemory }
     }
-    files = [FlatFile(7, size: 6 << 12), FlatFile(8, size: 20 << 12), FlatFile(9, size: 0)]
+    // Two files on a disk, two in memory, which has room for fewer pages than they may have.
+    files = [FlatFile(7, size: 6 << 12), FlatFile(8, size: 20 << 12), FlatFile(9, size: 0, mount: 2), FlatFile(10, size: 9 << 12, mount: 2)]
+    try system.call(PageCache.MakeStore(mount: 2, pages: 36), from: vfs)
     free = system.information.free
     processes = [FlatProcess(thread: system.process())]
   }
@@ -161,9 +163,9 @@ struct ModelRun {
       if signals != [expected] { problems.append("a bad access gave signals \(signals), not \(expected)") }
       return
     }
-    if signals.isEmpty, known.isFile {
+    if signals.isEmpty, known.isFile, !known.isOfStore {
       processes[index].isWaiting = true
-    } else if signals == [9] {
+    } else if signals == [9] || signals == [7] && known.isOfStore {
       refused += 1
     } else {
       problems.append("an access that is allowed gave signals \(signals)")
@@ -203,10 +205,8 @@ struct ModelRun {
   mutating func finish() {
     while !system.kernel.pageRequests.isEmpty { serve() }
     while !processes.isEmpty { end(processes.count - 1) }
-    for file in files {
-      takeChanged(file, all: true)
-      if system.error(PageCache.Forget(mount: 1, inode: file.inode), from: vfs) != nil { problems.append("forget") }
-    }
+    for file in files where !file.isStore { takeChanged(file, all: true) }
+    for mount: UInt32 in 1...2 where system.error(PageCache.Forget(mount: mount, inode: 0), from: vfs) != nil { problems.append("forget") }
     problems += system.audit()
     let information = system.information
     if information.free != free { problems.append("\(information.free) frames are free, \(free) were at the beginning") }
