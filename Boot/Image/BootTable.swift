@@ -54,7 +54,7 @@ public enum BootTable {
     case 0:
       BootEntry(name: "vm", module: "vm", endpoint: .vm, kind: .core, policy: .vital, priority: 1, privileges: Privileges(
         kernelCalls: common | call(.threadCreate) | call(.threadFork) | call(.threadStart) | call(.threadStop)
-          | call(.threadDestroy) | call(.threadRestart) | call(.threadExec) | call(.threadInfo) | call(.spaceRoot)
+          | call(.threadDestroy) | call(.threadRestart) | call(.threadExec) | call(.threadStack) | call(.threadInfo) | call(.spaceRoot)
           | call(.spacePrepare) | call(.spaceFlush) | call(.copyCaller) | call(.copyGrant),
         sendTo: to(.rs) | to(.pm) | to(.vfs), asynchronousQuota: 512))
     case 1:

@@ -12,7 +12,7 @@ public enum Kernel {
     case setPrivileges, allowPorts
     case signal, signalReturn
     case statistics, shutdown, yield
-    case threadBases, threadWatch
+    case threadBases, threadWatch, threadStack
   }
 
   /// Does nothing: the price of a trap. Everybody may.

@@ -43,7 +43,7 @@ public enum KernelEvent {
   public struct PageFault: Call {
     public static var number: Int32 { 0x901 }
     public var address: UInt64
-    /// `present`, `write`, `execute`, `kernelCopy`.
+    /// `present`, `write`, `execute`, `kernelCopy`; or `stack` alone.
     public var access: UInt32
     /// VM's name of the space in which the page is missing; not always that of the source (kernel copies).
     public var space: UInt32
@@ -60,6 +60,9 @@ public enum KernelEvent {
     @inlinable public static var execute: UInt32 { 4 }
     /// The kernel copies on behalf of the source; a refusal fails that call with `.badAddress`.
     @inlinable public static var kernelCopy: UInt32 { 8 }
+    /// No page is missing: a thread has trapped with its stack pointer, `address`, where the kernel knows no stack of its
+    /// (`Kernel.ThreadStack`). A refusal stops it like a bad access.
+    @inlinable public static var stack: UInt32 { 16 }
   }
 
   /// To the supervisor, asynchronous: `thread` is stopped by an exception (`signal` as POSIX numbers them), by

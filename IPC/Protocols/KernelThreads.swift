@@ -96,18 +96,39 @@ extension Kernel {
     }
   }
 
-  /// Replaces a process image: new space and registers, no FPU state, not blocked any more; runs at once. VM only.
+  /// Replaces a process image: new space, registers and stack, no FPU state, not blocked any more; runs at once. VM only.
   public struct ThreadExec: Call {
     public static var number: Int32 { Number.threadExec.rawValue }
     public var thread: Endpoint
     public var space: UInt32
     public var root, entry, stack: UInt64
-    public init(thread: Endpoint, root: UInt64, space: UInt32, entry: UInt64, stack: UInt64) {
+    /// As in `ThreadStack`.
+    public var stackLow, stackSize: UInt64
+    public init(
+      thread: Endpoint, root: UInt64, space: UInt32, entry: UInt64, stack: UInt64, stackLow: UInt64 = 0, stackSize: UInt64 = .max
+    ) {
       self.thread = thread
       self.space = space
       self.root = root
       self.entry = entry
       self.stack = stack
+      self.stackLow = stackLow
+      self.stackSize = stackSize
+    }
+  }
+
+  /// Where the stack pointer of a process may be when it traps: at `low`, and up to `size` bytes above, for the upper end of a
+  /// stack is in it. When it is elsewhere the trap waits until VM has answered a `PageFault` with `stack`. A copy by fork has its
+  /// parent's; while nothing was said it may be anywhere (V50). VM only.
+  public struct ThreadStack: Call {
+    public static var number: Int32 { Number.threadStack.rawValue }
+    public var thread: Endpoint
+    public var reserved: UInt32 = 0
+    public var low, size: UInt64
+    public init(thread: Endpoint, low: UInt64, size: UInt64) {
+      self.thread = thread
+      self.low = low
+      self.size = size
     }
   }
 

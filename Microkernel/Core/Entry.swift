@@ -34,6 +34,7 @@ extension Core where M: ~Copyable {
   @inline(__always)
   public mutating func trap() {
     guard let me = current else { return }
+    guard me.pointee.isOnStack else { return checkStack(me) }
     let operation = me.pointee.context.operation
     if operation == TrapOperation.sendRec.rawValue, fastCall(me) { return }
     if operation == TrapOperation.replyReceive.rawValue, fastReply(me) { return }

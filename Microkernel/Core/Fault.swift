@@ -2,7 +2,7 @@ import IPC
 import Protocols
 
 // A missing page is a request to VM in the name of the thread that needs it. The thread waits for the answer like
-// for any other; what the answer means depends on why it needed the page.
+// for any other; what the answer means depends on why it needed the page. A stack that the kernel does not know is asked for likewise.
 extension Core where M: ~Copyable {
   /// Asks VM for a page in the space of `owner`, which is `thread` itself or, in a kernel call, another.
   mutating func askVM(for thread: ThreadPointer, _ purpose: Purpose, in owner: ThreadPointer, address: UInt64, access: UInt32) {
@@ -22,6 +22,13 @@ extension Core where M: ~Copyable {
     }
   }
 
+  /// A trap with the stack pointer where the kernel knows no stack: VM knows all of them, and says whether the trap is done (V50).
+  @inline(never)
+  mutating func checkStack(_ me: ThreadPointer) {
+    askVM(for: me, .stack, in: me, address: me.pointee.context.stack, access: KernelEvent.PageFault.stack)
+    schedule()
+  }
+
   /// VM has answered; `thread` is in no queue.
   mutating func pageDecided(_ thread: ThreadPointer, resolved: Bool) {
     switch thread.pointee.purpose {
@@ -29,6 +36,13 @@ extension Core where M: ~Copyable {
     case .fault:
       // VM tells the supervisor itself, for it knows whether it was a bad address or a bad file.
       if !resolved { thread.pointee.holds.insert(.exception) }
+    case .stack:
+      if resolved {
+        thread.pointee.rerun = true
+      } else {
+        thread.pointee.context.setResult(status: -Int64(Errno.badAddress.rawValue), flags: 0)
+        thread.pointee.holds.insert(.exception)
+      }
     case .copy:
       if resolved {
         thread.pointee.rerun = true

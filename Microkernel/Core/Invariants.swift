@@ -36,7 +36,7 @@ extension Core where M: ~Copyable {
     case .runnable:
       if thread.pointee.peer != nil { return "a runnable thread waits for somebody" }
       if thread.pointee.deadline != 0 { return "a runnable thread has a deadline" }
-      if thread.pointee.hasSignal { return "a runnable thread has not got its signal" }
+      if thread.pointee.hasSignal, !thread.pointee.rerun { return "a runnable thread has not got its signal" }
       if thread.pointee.copied != 0, !thread.pointee.rerun { return "a copy is half done and forgotten" }
       if !thread.pointee.canRun || thread == current { return thread == current && !thread.pointee.canRun ? "current cannot run" : nil }
       queue = ready[Int(thread.pointee.priority)]

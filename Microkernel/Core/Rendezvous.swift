@@ -126,7 +126,7 @@ extension Core where M: ~Copyable {
       let flags: Delivery.Flags = caller.pointee.deliveries == 0 ? .request : .request | .again
       receiver.pointee.context.setResult(status: 0, flags: flags.raw)
       traceDelivery(TraceRecord.Kind.request, from: caller.pointee.endpoint, to: receiver, flags)
-    case .fault, .copy, .signal:
+    case .fault, .copy, .signal, .stack:
       receiver.pointee.context.message = stamped(caller.pointee.fault, caller)
       let flags: Delivery.Flags = caller.pointee.deliveries == 0 ? .request | .fromKernel : .request | .fromKernel | .again
       receiver.pointee.context.setResult(status: 0, flags: flags.raw)
@@ -196,7 +196,8 @@ extension Core where M: ~Copyable {
 
   @inline(never)
   private mutating func wakeToSignal(_ thread: ThreadPointer) {
-    deliverPendingSignal(thread)
+    // Its call is not over.
+    if !thread.pointee.rerun { deliverPendingSignal(thread) }
     settle(thread)
   }
 

@@ -47,7 +47,17 @@ extension Core where M: ~Copyable {
     while let thread = current, thread.pointee.rerun {
       thread.pointee.rerun = false
       perform(thread)
+      if thread.pointee.hasSignal { endWithSignal(thread) }
       choose()
+    }
+  }
+
+  /// A signal that came before the call was done again: after it, or instead of waiting for a message.
+  private mutating func endWithSignal(_ thread: ThreadPointer) {
+    switch thread.pointee.state {
+    case .runnable: deliverPendingSignal(thread)
+    case .receiving: endReceive(thread, .interrupted)
+    case .free, .sending, .waiting: break
     }
   }
 

@@ -55,6 +55,9 @@ public struct Thread<Context: ThreadContext>: BitwiseCopyable {
   public let extendedState: UInt64
   /// When its request was heard: see `hearing`.
   var heardAt: UInt64 = 0
+  /// Where its stack pointer may be when it traps: here, and up to `stackSize` bytes above; anywhere unless VM has said (V50).
+  var stackLow: UInt64 = 0
+  var stackSize: UInt64 = .max
   /// VM's name of the space.
   public internal(set) var space: UInt32 = 0
   var next: Pointer?
@@ -100,6 +103,8 @@ public struct Thread<Context: ThreadContext>: BitwiseCopyable {
     urgent = 2 &<< UInt32(priority) &- 1
   }
 
+  /// Whether VM has said of the place where its stack pointer is that it is a stack.
+  @inline(__always) var isOnStack: Bool { context.stack &- stackLow <= stackSize }
   var slot: Int { endpoint.slot }
   var isAlive: Bool { state != .free }
   /// Nothing keeps it from running.
@@ -130,12 +135,14 @@ enum Shortcut: BitwiseCopyable {
 /// the kernel keeps a request until it is answered.
 enum Purpose: BitwiseCopyable {
   case send, request
-  /// Runs into a missing page itself; the message is in `fault`. So in the next two.
+  /// Runs into a missing page itself; the message is in `fault`. So in the next three.
   case fault
   /// A kernel call of its needs a page.
   case copy
   /// A signal is to be put on its stack.
   case signal
+  /// Has trapped with its stack pointer where the kernel knows no stack.
+  case stack
 }
 
 /// Why a thread must not run although it waits for nobody.

@@ -22,6 +22,7 @@ extension Core where M: ~Copyable {
   /// `trap`, every message of which is seen.
   public mutating func tracedTrap() {
     guard let me = current else { return }
+    guard me.pointee.isOnStack else { return checkStack(me) }
     if tracing == .everything, me.pointee.context.operation == TrapOperation.kernelCall.rawValue {
       performRecorded(me)
     } else {

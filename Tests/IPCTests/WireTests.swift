@@ -56,7 +56,7 @@ import Testing
     Row(Kernel.ThreadExec.self), Row(Kernel.ThreadInfo.self), Row(Kernel.SpaceRoot.self), Row(Kernel.SpacePrepare.self),
     Row(Kernel.SpaceFlush.self), Row(Kernel.SetPrivileges.self), Row(Kernel.AllowPorts.self), Row(Kernel.Signal.self),
     Row(Kernel.SignalReturn.self), Row(Kernel.Statistics.self), Row(Kernel.Shutdown.self), Row(Kernel.Yield.self),
-    Row(Kernel.ThreadBases.self), Row(Kernel.ThreadWatch.self),
+    Row(Kernel.ThreadBases.self), Row(Kernel.ThreadWatch.self), Row(Kernel.ThreadStack.self),
   ]
   static let vmRows: [Row] = [
     Row(VM.MMap.self), Row(VM.MUnmap.self), Row(VM.MProtect.self), Row(VM.Brk.self), Row(VM.Fork.self), Row(VM.ExecBegin.self),

@@ -13,7 +13,7 @@ import ToolKit
       """
     let result = try System.run(System.machine("regions-\(host.rawValue)", on: host), script)
     let said = result.output.split(whereSeparator: \.isNewline).filter { $0.hasPrefix("regions") }
-    #expect(said.filter { $0.hasSuffix(": ok") }.count == 13 && said.last == "regions 0", "\(said)")
+    #expect(said.filter { $0.hasSuffix(": ok") }.count == 15 && said.last == "regions 0", "\(said)")
     #expect(result.output.contains(#/Pss: [1-9]\d* kB/#) && result.output.contains("alive"), "\(result.output.suffix(2000))")
     #expect(!result.log.contains("restarted"), "a service died: \(result.log.suffix(2000))")
   }

@@ -14,7 +14,8 @@ import X86State
     let table: [(PartialKeyPath<Record>, Int32)] = [
       (\.context, 0), (\.root, THREAD_ROOT), (\.zero, THREAD_STAMP), (\.endpoint, THREAD_ENDPOINT), (\.state, THREAD_STATE),
       (\.holds, THREAD_STATE + 1), (\.hasSignal, THREAD_STATE + 2), (\.shortcut, THREAD_STATE + 3), (\.purpose, THREAD_PURPOSE),
-      (\.deliveries, THREAD_PURPOSE + 1), (\.suspicion, THREAD_PURPOSE + 2), (\.rerun, THREAD_PURPOSE + 3), (\.heardAt, THREAD_HEARD_AT), (\.serial, THREAD_SERIAL), (\.urgent, THREAD_URGENT), (\.peer, THREAD_PEER),
+      (\.deliveries, THREAD_PURPOSE + 1), (\.suspicion, THREAD_PURPOSE + 2), (\.rerun, THREAD_PURPOSE + 3), (\.heardAt, THREAD_HEARD_AT),
+      (\.stackLow, THREAD_STACK_LOW), (\.stackSize, THREAD_STACK_SIZE), (\.serial, THREAD_SERIAL), (\.urgent, THREAD_URGENT), (\.peer, THREAD_PEER),
       (\.time, THREAD_TIME), (\.messages, THREAD_MESSAGES), (\.notifications, THREAD_NOTIFICATIONS), (\.source, THREAD_SOURCE),
       (\.extendedState, THREAD_EXTENDED), (\.callers.first, THREAD_CALLERS), (\.inbox.first, THREAD_INBOX),
       (\.privileges.kernelCalls, THREAD_KERNEL_CALLS), (\.privileges.sendTo, THREAD_SEND_TO),

@@ -24,7 +24,7 @@ extension Core where M: ~Copyable {
     case .receiving: return Kernel.ThreadState.receiving
     case .sending, .waiting:
       switch thread.pointee.purpose {
-      case .fault, .copy, .signal: return Kernel.ThreadState.faulted
+      case .fault, .copy, .signal, .stack: return Kernel.ThreadState.faulted
       case .send: return Kernel.ThreadState.sending
       case .request: return thread.pointee.state == .sending ? Kernel.ThreadState.sending : Kernel.ThreadState.waitingForReply
       }

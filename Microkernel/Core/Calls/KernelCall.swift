@@ -60,6 +60,7 @@ extension Core where M: ~Copyable {
     case .threadDestroy: answer(me, try threadDestroy(body(me), me))
     case .threadRestart: answer(me, try threadRestart(body(me), me))
     case .threadExec: answer(me, try threadExec(body(me), me))
+    case .threadStack: answer(me, try threadStack(body(me)))
     case .threadInfo: answer(me, try threadInfo(body(me)))
     case .spaceRoot: answer(me, try spaceRoot(body(me)))
     case .spacePrepare: answer(me, try spacePrepare(body(me)))

@@ -12,7 +12,7 @@ extension Core where M: ~Copyable {
       number: call.signal, handler: call.handler, restorer: call.restorer, mask: call.mask, stackTop: try alternateStack(call, of: thread))
     switch thread.pointee.state {
     case .free: throw .deadEndpoint
-    case .sending, .waiting:
+    case .runnable where thread.pointee.rerun, .sending, .waiting:
       thread.pointee.signal = signal
       thread.pointee.hasSignal = true
       return .reply(Kernel.Signal.Reply(deferred: 1))

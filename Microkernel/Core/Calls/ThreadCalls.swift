@@ -44,6 +44,8 @@ extension Core where M: ~Copyable {
     child.pointee.state = .waiting
     child.pointee.shortcut = parent.pointee.shortcut
     child.pointee.peer = server
+    child.pointee.stackLow = parent.pointee.stackLow
+    child.pointee.stackSize = parent.pointee.stackSize
     machine.copyExtendedState(from: parent.pointee.slot, to: child.pointee.slot)
     return Kernel.ThreadReply(thread: child.pointee.endpoint)
   }
@@ -90,6 +92,14 @@ extension Core where M: ~Copyable {
     return Done()
   }
 
+  mutating func threadStack(_ call: Kernel.ThreadStack) throws(Errno) -> Done {
+    guard let thread = lookup(call.thread) else { throw .deadEndpoint }
+    guard !call.thread.isService else { throw .notPermitted }
+    thread.pointee.stackLow = call.low
+    thread.pointee.stackSize = call.size
+    return Done()
+  }
+
   /// A process that was stopped stays so; whatever else kept it from running belonged to the old image.
   mutating func threadExec(_ call: Kernel.ThreadExec, _ me: ThreadPointer) throws(Errno) -> Done {
     let thread = try mortal(call.thread, me)
@@ -100,6 +110,8 @@ extension Core where M: ~Copyable {
     thread.pointee.context = M.Context(entry: call.entry, stack: call.stack)
     thread.pointee.root = call.root
     thread.pointee.space = call.space
+    thread.pointee.stackLow = call.stackLow
+    thread.pointee.stackSize = call.stackSize
     thread.pointee.holds.remove(.exception)
     machine.resetExtendedState(slot: thread.pointee.slot)
     settle(thread)

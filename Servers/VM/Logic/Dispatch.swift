@@ -96,7 +96,7 @@ extension VirtualMemory {
       let call = message.body(VM.GetLimit.self)
       return Message(reply: try getLimit(try own(call.process == .none ? source : call.process), call.resource))
     case .setLimit: try setLimit(try own(source), message.body(), &ipc)
-    case .signalStack: try setSignalStack(try own(source), message.body())
+    case .signalStack: try setSignalStack(try own(source), message.body(), &ipc)
     case .commandLine: return Message(reply: commandLine(from: message.body(VM.CommandLine.self).offset))
     }
     return Message(reply: Done())

@@ -6,8 +6,10 @@ extension VirtualMemory {
   /// The one entry for page faults: find the region, then the region decides (V17). A reply of type 0 lets the
   /// thread run on. After any other it stays stopped and its supervisor has been told.
   mutating func pageFault<K: Transport>(_ message: Message, _ ipc: inout K) -> Message? {
+    let fault: KernelEvent.PageFault = message.body()
+    if fault.access & KernelEvent.PageFault.stack != 0 { return admitTrap(fault, of: message.source, &ipc) }
     faults &+= 1
-    return decide(message.body(KernelEvent.PageFault.self), of: message.source, &ipc)
+    return decide(fault, of: message.source, &ipc)
   }
 
   /// Nil: the fault is parked until VFS has brought the page.

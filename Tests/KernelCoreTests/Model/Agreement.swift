@@ -72,6 +72,7 @@ extension Twins {
       if thread.pointee.serial != row.pointee.requests || thread.pointee.messages != row.pointee.messages { return "counts of messages" }
       if Int(thread.pointee.grantCount) != row.pointee.grants.count { return "number of grants" }
       if thread.pointee.rerun != row.pointee.isToRepeat || thread.pointee.copied != row.pointee.copied { return "call to be done again" }
+      if thread.pointee.stackLow != row.pointee.stack.low || thread.pointee.stackSize != row.pointee.stack.size { return "where its stack is" }
       if thread.pointee.hasSignal != (row.pointee.signal != nil) { return "signal" }
       return nil
     }
@@ -98,6 +99,7 @@ extension Twins {
     case .fault: .page
     case .copy: .pageForCall
     case .signal: .pageForSignal
+    case .stack: .stack
     }
   }
 

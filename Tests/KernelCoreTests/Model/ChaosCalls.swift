@@ -7,7 +7,7 @@ import SimulatedArch
 extension Chaos {
   mutating func call(_ me: Int) -> Message {
     if me >= 64, random.next() % 4 > 0 { return random.next() % 2 == 0 ? Message(Kernel.Yield()) : Message(Kernel.Clock()) }
-    if random.next() % 64 == 0 { return Message(type: Int32(truncatingIfNeeded: random.pick([35, 63, 64, 1 << 31, number() | 64]))) }
+    if random.next() % 64 == 0 { return Message(type: Int32(truncatingIfNeeded: random.pick([36, 63, 64, 1 << 31, number() | 64]))) }
     return switch random.next() % 40 {
     case 0:
       switch random.next() % 3 {
@@ -38,7 +38,13 @@ extension Chaos {
     case 29: random.next() % 3 == 0 ? Message(Kernel.ThreadStop(thread: someone())) : Message(Kernel.ThreadStart(thread: someone()))
     case 30: random.next() % 2 == 0 ? Message(Kernel.ThreadDestroy(thread: someone())) : Message(Kernel.ThreadStart(thread: someone()))
     case 31: Message(Kernel.ThreadRestart(thread: someone(), root: root(), space: 3, entry: entry(), stack: stack(), fault: random.next() % 2))
-    case 32: Message(Kernel.ThreadExec(thread: someone(), root: root(), space: 4, entry: entry(), stack: stack()))
+    case 32:
+      switch random.next() % 4 {
+      case 0: Message(Kernel.ThreadExec(
+        thread: someone(), root: root(), space: 4, entry: entry(), stack: stack(), stackLow: stack(), stackSize: random.next() % 16384))
+      case 1: Message(Kernel.ThreadStack(thread: process(), low: random.next() % 8 == 0 ? number() : ModelMemory.start, size: random.next() % 8 == 0 ? number() : 10_000))
+      default: Message(Kernel.ThreadExec(thread: someone(), root: root(), space: 4, entry: entry(), stack: stack()))
+      }
     case 33: Message(Kernel.ThreadInfo(slot: random.next() % 70))
     case 34: Message(Kernel.SpaceRoot(thread: someone(), root: root(), space: UInt32(random.next() % 8)))
     case 35: random.next() % 2 == 0 ? Message(Kernel.SpacePrepare(root: 1)) : Message(Kernel.SpaceFlush(root: root(), address: address(), count: number()))

@@ -20,7 +20,7 @@ final class Model {
   }
 
   /// What a thread that is sending or waiting is after.
-  enum Need { case delivery, answer, page, pageForCall, pageForSignal }
+  enum Need { case delivery, answer, page, pageForCall, pageForSignal, stack }
 
   struct Letter {
     var message: Message
@@ -73,6 +73,8 @@ final class Model {
     /// Its call is to be done again when it runs next.
     var isToRepeat = false
     var copied: UInt64 = 0
+    /// Where its stack is: from there so many bytes.
+    var stack = (low: UInt64(0), size: UInt64.max)
     var grants: [Int] = []
     var ports: [PortRow] = []
     var time: UInt64 = 0
@@ -135,7 +137,8 @@ final class Model {
 
   func trap() {
     guard let me = running else { return }
-    perform(me)
+    let pointer = rows[me].registers.stack
+    if pointer &- rows[me].stack.low <= rows[me].stack.size { perform(me) } else { askVM(me, .stack, owner: me, address: pointer, access: 16) }
     schedule()
   }
 
@@ -261,6 +264,10 @@ extension Model {
       guard let me = running, rows[me].isToRepeat else { return }
       rows[me].isToRepeat = false
       perform(me)
+      if rows[me].signal != nil {
+        if rows[me].state == .able { deliverSignal(me) }
+        if rows[me].state == .receiving { endReceive(me, .interrupted) }
+      }
     }
   }
 

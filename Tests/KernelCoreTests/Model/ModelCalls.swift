@@ -48,7 +48,7 @@ extension Model {
       let reads = try direction(call.length, call.direction)
       return try copied(me, (try client(call.client, of: me), call.remote), call.local, call.length, reads)
     case .portRead, .portWrite, .allowPorts, .interruptAttach, .interruptEnable: return try deviceCall(number, request, me)
-    case .threadCreate, .threadFork, .threadStart, .threadStop, .threadDestroy, .threadRestart, .threadExec, .threadInfo:
+    case .threadCreate, .threadFork, .threadStart, .threadStop, .threadDestroy, .threadRestart, .threadExec, .threadStack, .threadInfo:
       return try threadCall(number, request, me)
     case .spaceRoot:
       let call: Kernel.SpaceRoot = request.body()
@@ -205,7 +205,7 @@ extension Model {
     guard rows[thread].signal == nil else { throw .busy }
     let top = try alternateStack(call, thread)
     switch rows[thread].state {
-    case .sending, .waiting:
+    case .able where rows[thread].isToRepeat, .sending, .waiting:
       rows[thread].signal = call
       rows[thread].signalTop = top
       return Message(reply: Kernel.Signal.Reply(deferred: 1))

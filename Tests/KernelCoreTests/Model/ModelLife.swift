@@ -111,6 +111,7 @@ extension Model {
     rows[child].heard = old.heard
     rows[child].heardAt = old.heardAt
     rows[child].suspicion = old.suspicion
+    rows[child].stack = old.stack
     return child
   }
 

@@ -92,7 +92,7 @@ extension Model {
       wake(caller)
       return
     case .answer: put(stamped(rows[caller].registers.message, caller), .request | again, into: me)
-    case .page, .pageForCall, .pageForSignal: put(stamped(rows[caller].pageFault, caller), .request | .fromKernel | again, into: me)
+    case .page, .pageForCall, .pageForSignal, .stack: put(stamped(rows[caller].pageFault, caller), .request | .fromKernel | again, into: me)
     }
     moment += 1
     rows[caller].heardAt = moment
@@ -137,6 +137,13 @@ extension Model {
         put(Message(error: .badAddress), Delivery.Flags(raw: 0), into: caller)
       }
     case .pageForSignal: if !isGood { stackIsBad(caller) }
+    case .stack:
+      if isGood {
+        rows[caller].isToRepeat = true
+      } else {
+        result(caller, .badAddress)
+        rows[caller].isFaulted = true
+      }
     }
     wake(caller)
   }
@@ -231,7 +238,8 @@ extension Model {
   func wake(_ slot: Int) {
     rows[slot].state = .able
     rows[slot].deadline = 0
-    deliverSignal(slot)
+    // Else its call is not over.
+    if !rows[slot].isToRepeat { deliverSignal(slot) }
     settle(slot)
   }
 

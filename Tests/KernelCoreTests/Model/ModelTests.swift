@@ -22,7 +22,7 @@ import Testing
   func finds(mistake: Mistake) {
     let run = ModelRun(seed: Self.seed)
     let saboteur = Saboteur(mistake, in: run.twins)
-    let difference = run.play(50_000, with: saboteur)
+    let difference = run.play(200_000, with: saboteur)
     #expect(saboteur.done > 0, "there was no opportunity")
     if let difference {
       print("\(mistake.rawValue): found, CORE_SEED=\(Self.seed), \(difference)")

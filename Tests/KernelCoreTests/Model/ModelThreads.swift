@@ -45,6 +45,12 @@ extension Model {
       let thread = try mortal(call.thread, me)
       let image = try image(call.root, call.entry, call.stack)
       exec(thread, entry: call.entry, stack: call.stack, space: image, spaceName: call.space)
+      rows[thread].stack = (call.stackLow, call.stackSize)
+    case .threadStack:
+      let call: Kernel.ThreadStack = request.body()
+      let thread = try named(call.thread)
+      guard thread >= 64 else { throw .notPermitted }
+      rows[thread].stack = (call.low, call.size)
     default: return try information(request.payload.0)
     }
     return Message(type: 0)
@@ -88,7 +94,7 @@ extension Model {
       switch row.need {
       case .delivery: state = Kernel.ThreadState.sending
       case .answer: state = row.state == .sending(other) ? Kernel.ThreadState.sending : Kernel.ThreadState.waitingForReply
-      case .page, .pageForCall, .pageForSignal: state = Kernel.ThreadState.faulted
+      case .page, .pageForCall, .pageForSignal, .stack: state = Kernel.ThreadState.faulted
       }
     }
     return Message(reply: Kernel.ThreadInfo.Reply(

@@ -14,6 +14,8 @@ final class FakeKernel {
     var stack: UInt64
     var supervisor: Endpoint
     var started = false
+    /// As `Kernel.ThreadStack` has it.
+    var trapStack = (low: UInt64(0), size: UInt64.max)
   }
 
   let window: UnsafeMutableRawPointer
@@ -114,7 +116,12 @@ final class FakeKernel {
       guard let parent = threads[call.parent.slot], parent.endpoint == call.parent else { throw .deadEndpoint }
       guard threads.count < processLimit, let slot = (65..<4096).first(where: { threads[$0] == nil }) else { throw .wouldBlock }
       let child = create(slot, call.root, call.space, parent.entry, parent.stack, parent.supervisor)
+      threads[slot]?.trapStack = parent.trapStack
       return Message(reply: Kernel.ThreadReply(thread: child))
+    case .threadStack:
+      let call = message.body(Kernel.ThreadStack.self)
+      guard threads[call.thread.slot]?.endpoint == call.thread else { throw .deadEndpoint }
+      threads[call.thread.slot]?.trapStack = (call.low, call.size)
     case .log, .exit: break
     case .threadStart:
       threads[message.body(Kernel.ThreadStart.self).thread.slot]?.started = true
@@ -131,6 +138,7 @@ final class FakeKernel {
     case .threadExec:
       let call = message.body(Kernel.ThreadExec.self)
       try replace(call.thread, call.root, call.space, call.entry, call.stack)
+      threads[call.thread.slot]?.trapStack = (call.stackLow, call.stackSize)
     default: throw .notPermitted
     }
     return Message(reply: Done())

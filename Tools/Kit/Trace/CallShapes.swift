@@ -12,7 +12,7 @@ public enum CallShapes {
     Kernel.ThreadStop.self, Kernel.ThreadDestroy.self, Kernel.ThreadRestart.self, Kernel.ThreadExec.self,
     Kernel.ThreadInfo.self, Kernel.SpaceRoot.self, Kernel.SpacePrepare.self, Kernel.SpaceFlush.self,
     Kernel.SetPrivileges.self, Kernel.AllowPorts.self, Kernel.Signal.self, Kernel.SignalReturn.self, Kernel.Statistics.self,
-    Kernel.Shutdown.self, Kernel.Yield.self, Kernel.ThreadBases.self, Kernel.ThreadWatch.self,
+    Kernel.Shutdown.self, Kernel.Yield.self, Kernel.ThreadBases.self, Kernel.ThreadWatch.self, Kernel.ThreadStack.self,
     KernelEvent.PageFault.self, KernelEvent.Exception.self,
     VM.MMap.self, VM.MUnmap.self, VM.MProtect.self, VM.Brk.self, VM.Fork.self, VM.ExecBegin.self, VM.ExecMap.self,
     VM.ExecWrite.self, VM.ExecCommit.self, VM.ExecAbort.self, VM.Exit.self, VM.Spawn.self, VM.Release.self,

@@ -161,14 +161,39 @@ func stackLimit() throws(Errno) -> Bool {
 /// A stack by MAP_STACK: a push that faults there is answered.
 func ownStack() throws(Errno) -> Bool {
   let stack = try mapMemory(16 * page, flags: MapFlags.private | MapFlags.anonymous | MapFlags.stack)
-  apus_push_at(UInt64(UInt(bitPattern: stack + 16 * page)))
-  return try residentPages(stack, 16 * page)[15]
+  let top = UInt64(UInt(bitPattern: stack + 16 * page))
+  apus_push_at(top)
+  guard try residentPages(stack, 16 * page)[15] else { return false }
+  // Traps from there and from the first stack, in turn: kernel calls and messages.
+  for _ in 0..<3 {
+    guard apus_trap_at(top, 0, 0) == 0, apus_trap_at(top, 3, UInt64(Endpoint.vm.raw)) == 0, try !residentPages(stack, page)[0] else { return false }
+  }
+  return true
 }
 
 /// The same with memory that is no stack.
 func wrongStack() throws(Errno) -> Bool {
   let memory = try mapped(16)
   apus_push_at(UInt64(UInt(bitPattern: memory + 16 * page)))
+  return false
+}
+
+/// Memory that is there, so that no fault tells: the trap does.
+func wrongTrap() throws(Errno) -> Bool {
+  let memory = try mapped(2)
+  touch(UInt(bitPattern: memory) + 2 * UInt(page) - 1)
+  _ = apus_trap_at(UInt64(UInt(bitPattern: memory + 2 * page)), 0, 0)
+  return false
+}
+
+/// The same with a message, on what was a stack until just now.
+func formerStack() throws(Errno) -> Bool {
+  let stack = try mapMemory(2 * page, flags: MapFlags.private | MapFlags.anonymous | MapFlags.stack)
+  let top = UInt64(UInt(bitPattern: stack + 2 * page))
+  guard apus_trap_at(top, 3, UInt64(Endpoint.vm.raw)) == 0 else { return false }
+  let again = try mapMemory(2 * page, flags: MapFlags.private | MapFlags.anonymous | MapFlags.fixed, at: UInt64(UInt(bitPattern: stack)))
+  touch(UInt(bitPattern: again) + 2 * UInt(page) - 1)
+  _ = apus_trap_at(top, 3, UInt64(Endpoint.vm.raw))
   return false
 }
 

@@ -30,6 +30,8 @@ private let checks: [Check] = [
   Check(name: "stub", body: stub),
   Check(name: "stub-write", ending: { .signal(Signal.segmentation) }, body: writeStub),
   Check(name: "wrong-stack", ending: { .signal(Signal.segmentation) }, body: wrongStack),
+  Check(name: "wrong-trap", ending: { .signal(Signal.segmentation) }, body: wrongTrap),
+  Check(name: "former-stack", ending: { .signal(Signal.segmentation) }, body: formerStack),
 ]
 
 /// regions [name...]: every call on regions once, each in a process of its own; status 0 if all did what POSIX and Linux say.

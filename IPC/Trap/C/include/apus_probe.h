@@ -47,7 +47,18 @@ __attribute__((always_inline)) static inline void apus_call(uint64_t address) {
   __asm__ volatile("call *%0" : : "r"(address) : "memory", "cc");
 }
 
-// Moves the stack pointer to `stack` and traps there.
+// Traps with the stack pointer some bytes below `stack`, where three words must be writable: an empty message. What the trap has returned.
+__attribute__((always_inline)) static inline uint64_t apus_trap_at(uint64_t stack, uint64_t operation, uint64_t destination) {
+  __asm__ volatile(
+      "mov %%rsp, -8(%%rcx)\n\tlea -8(%%rcx), %%rsp\n\t"
+      "xor %%ebx, %%ebx\n\tmovabs $0x600000000000, %%r11\n\tcall *%%r11\n\tpop %%rsp"
+      : "+a"(operation), "+D"(destination), "+c"(stack)
+      :
+      : "rbx", "rdx", "rsi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "memory", "cc");
+  return operation;
+}
+
+// Moves the stack pointer to `stack` and pushes a word there.
 __attribute__((always_inline)) static inline void apus_push_at(uint64_t stack) {
   __asm__ volatile("mov %%rsp, %%rbx\n\tmov %0, %%rsp\n\tpush %%rax\n\tmov %%rbx, %%rsp" : : "r"(stack) : "rbx", "memory");
 }

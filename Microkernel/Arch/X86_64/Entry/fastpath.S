@@ -1,6 +1,6 @@
 // The traps that programs live on, from entry to exit without a stack: what `KernelCore/FastPath.swift` does, where the
 // message never leaves the registers but for the copy that keeps a caller's request alive. Every check comes before
-// the first store; what is not covered goes to the slow entry as if nothing had been tried.
+// the first store that matters; what is not covered goes to the slow entry as if nothing had been tried.
 //
 // Why not in Swift: the compiler's code for the same was 198 instructions a round trip, 64 of them loads and stores of
 // messages that were in the right registers already, and it needs a stack, which needs 44 more to enter and leave.
@@ -63,11 +63,9 @@
     fxsave64 (%rcx)
     fxrstor64 (%r11)
     .endif
-    mov THREAD_ROOT(%rsi), %rax
-    cmp THREAD_ROOT(%rsp), %rax
-    je 3f
+    mov THREAD_ROOT(%rsi), %rax         // a message within one space is rare: to ask would cost all the others more
     mov %rax, %cr3
-3:  LEAVE \kind
+    LEAVE \kind
 .endm
 
 // The three calls. rsp = our record, CPU_SCRATCH the user's rsp, rcx the return address, r11 the flags; on to \saved with all else.
@@ -84,6 +82,10 @@
     jne \saved
     testb $1, THREAD_KERNEL_CALLS(%rsp)
     jz \saved
+    mov %gs:CPU_SCRATCH, %rdx
+    sub THREAD_STACK_LOW(%rsp), %rdx
+    cmp THREAD_STACK_SIZE(%rsp), %rdx
+    ja 4f
     incq %gs:CPU_FAST
     xor %ebx, %ebx
     xor %r12d, %r12d
@@ -105,6 +107,8 @@
     mov %gs:CPU_SCRATCH, %rcx
     jmp entry_sysexit
     .endif
+4:  xor %edx, %edx
+    jmp \saved
 
 // sendRec to a service that waits for anybody, and than which nobody ready is as important.
     .balign 16
@@ -121,13 +125,16 @@
     mov THREAD_URGENT(%rsi), %edx
     test %edx, %gs:CPU_CORE
     jnz 1f
+    mov %gs:CPU_SCRATCH, %rdx
+    mov %rdx, CONTEXT_RSP(%rsp)         // what goes on slowly stores the same
+    sub THREAD_STACK_LOW(%rsp), %rdx
+    cmp THREAD_STACK_SIZE(%rsp), %rdx
+    ja 1f                               // no stack that the kernel knows: VM may know it (V50)
     // The request stays with its sender until it is answered.
     MESSAGE_KEPT
     mov %rbp, CONTEXT_RBP(%rsp)
     mov %rcx, CONTEXT_RIP(%rsp)
     mov %r11, CONTEXT_FLAGS(%rsp)
-    mov %gs:CPU_SCRATCH, %rdx
-    mov %rdx, CONTEXT_RSP(%rsp)
     movl $STATE_ASKED, THREAD_STATE(%rsp)
     movl $PURPOSE_REQUEST, THREAD_PURPOSE(%rsp)
     incl THREAD_SERIAL(%rsp)

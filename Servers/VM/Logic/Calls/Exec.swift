@@ -46,8 +46,11 @@ extension VirtualMemory {
       throw .notExecutable
     }
     let stack = try buildStack(building, entry: call.entry, from: space, call.arguments, call.argumentsLength, &ipc)
+    let first = firstStack(building)
     try ipc.kernel(Kernel.ThreadExec(
-      thread: call.process, root: building.pointee.root.address, space: building.pointee.id, entry: call.entry, stack: stack))
+      thread: call.process, root: building.pointee.root.address, space: building.pointee.id, entry: call.entry, stack: stack,
+      stackLow: first.start, stackSize: first.end &- first.start))
+    building.pointee.trapStack = first
 
     space.pointee.building = nil
     building.pointee.supervisor = space.pointee.supervisor

@@ -31,6 +31,7 @@ extension VirtualMemory {
     child.pointee.breakAddress = parent.pointee.breakAddress
     child.pointee.stackBottom = parent.pointee.stackBottom
     child.pointee.signalStack = parent.pointee.signalStack
+    child.pointee.trapStack = parent.pointee.trapStack
     child.pointee.limits = parent.pointee.limits
     link = parent.pointee.regions.lowest(above: 0)
     while let region = link {

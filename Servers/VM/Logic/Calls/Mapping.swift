@@ -162,6 +162,7 @@ extension VirtualMemory {
   mutating func remove<K: Transport>(_ space: Space.Pointer, _ hole: PageRange, _ ipc: inout K) {
     var link = space.pointee.regions.first(in: hole)
     guard link != nil else { return }
+    if space.pointee.trapStack.overlaps(hole) { forgetTrapStack(space, &ipc) }
     // Out of the tree first, then out of the tables; the frames are free only after the flush (V28, M-B9).
     while let region = link {
       link = space.pointee.regions.next(region, in: hole)

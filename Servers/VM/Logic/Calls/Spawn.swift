@@ -26,6 +26,7 @@ extension VirtualMemory {
       if slot >= Endpoint.serviceSlots {
         space.pointee.claim = .user
         space.pointee.limits = Limits(.user)
+        _ = ipc.kernel(Message(Kernel.ThreadStack(thread: thread, low: Self.nowhere, size: 0)))
       }
       if let old {
         handDown(from: old, to: space)

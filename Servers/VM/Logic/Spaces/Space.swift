@@ -26,6 +26,8 @@ struct Space: BitwiseCopyable {
   var stackBottom: UInt64 = 0
   /// A stack that signal handlers run on; empty if there is none.
   var signalStack = PageRange(start: 0, end: 0)
+  /// The stack from which the kernel takes traps without a question; empty if it asks at the next.
+  var trapStack = PageRange(start: 0, end: 0)
   var limits: Limits
   /// mlockall with `VM.LockAll.future`: what is mapped is locked.
   var locksFuture = false
