@@ -93,9 +93,12 @@ public enum PageCache {
     }
   }
 
-  /// mmap(2) of a file for a process: as `VM.MMap`, with the file's size and the position that `address` shows.
+  /// mmap(2) of a file for a process: as `VM.MMap`, with the file's size and the position that `address` shows. With `image`
+  /// among the flags a part of the program that exec builds for the process (`VM.ExecBegin`): private, at exactly `address`.
   public struct Map: Call {
     public static var number: Int32 { Number.map.rawValue }
+    /// For `flags`, beside `VM.Flags`.
+    @inlinable public static var image: UInt32 { 1 << 31 }
     public var process: Endpoint
     public var mount: UInt32
     public var inode, position, address, length, size: UInt64

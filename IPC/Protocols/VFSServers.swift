@@ -5,7 +5,7 @@ extension VFS {
   /// From PM: loads a program into `process` (VM.Exec...). The path and the argument block are in the memory
   /// of the process, which waits for PM; VFS reads the path through `Grant` of PM (see `PM` README), the
   /// block is VM's business. Closes close-on-exec descriptors on success. The reply's type 0: the process runs
-  /// the new image and must not be answered. Errors: nothing has changed.
+  /// the new image and must not be answered. Errors: nothing has changed; ETXTBSY if the file is open for writing.
   public struct ExecLoad: Call {
     public static var number: Int32 { Number.execLoad.rawValue }
     public var process: Endpoint
@@ -21,6 +21,20 @@ extension VFS {
       self.arguments = arguments
       self.argumentsLength = argumentsLength
     }
+    public struct Reply: Wire {
+      /// The last part of the path, cut to 24 bytes, then zero bytes: what `ps` shows.
+      public var name: (UInt64, UInt64, UInt64)
+      public init(name: (UInt64, UInt64, UInt64)) { self.name = name }
+    }
+  }
+
+  /// From PM, with a token: a kernel call of PM's for `process` met a page of a file that VM would not wait for
+  /// (`PageCache.Missing`). Answered when the page is there and the call is worth another try. `.badAddress`: it was no such page.
+  public struct BringPage: Call {
+    public static var number: Int32 { Number.bringPage.rawValue }
+    public var process: Endpoint
+    public var reserved: UInt32 = 0
+    public init(process: Endpoint) { self.process = process }
   }
 
   /// From PM: `child` has copies of the descriptors and directory of `parent`; `parent` `.none` for init, which

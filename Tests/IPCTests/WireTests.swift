@@ -80,7 +80,7 @@ import Testing
     Row(VFS.ChangeDirectory.self), Row(VFS.CurrentDirectory.self), Row(VFS.Control.self), Row(VFS.FileControl.self),
     Row(VFS.Sync.self), Row(VFS.FileSync.self), Row(VFS.Mount.self), Row(VFS.Unmount.self), Row(VFS.Access.self),
     Row(VFS.FileSystemStatistics.self), Row(VFS.ExecLoad.self), Row(VFS.ProcessForked.self), Row(VFS.ProcessExited.self),
-    Row(VFS.Cancel.self), Row(VFS.ServiceUp.self),
+    Row(VFS.Cancel.self), Row(VFS.BringPage.self), Row(VFS.ServiceUp.self),
   ]
   static let fsRows: [Row] = [
     Row(FS.Mount.self), Row(FS.Unmount.self), Row(FS.Lookup.self), Row(FS.Forget.self), Row(FS.Read.self), Row(FS.Write.self),

@@ -398,7 +398,41 @@ struct SignalTests {
     system.handle(child, 10)
     system.world.signalFails = .badAddress
     #expect(system.kill(2, 10) == nil)
+    // It may have been a page of a file, which VFS is asked for.
+    #expect(system.isAlive(child))
+    system.brought(.badAddress)
     #expect(system.wait(.initProcess)?.value?.status == 11)
+  }
+
+  @Test("V85 a handler whose frame falls on a page of a file that is not there runs when VFS has brought the page; PM waits for nobody")
+  func absentPage() {
+    var system = SystemUnderTest()
+    let child = system.fork()
+    system.handle(child, 10)
+    system.world.signalFails = .badAddress
+    #expect(system.kill(2, 10) == nil)
+    // One request, whatever else arrives.
+    #expect(system.kill(2, 10) == nil)
+    #expect(system.sent(VFS.BringPage.self).map(\.process) == [child])
+    #expect(system.handled(child).isEmpty && system.isAlive(child))
+    // The frame reaches into a second page.
+    system.brought()
+    #expect(system.sent(VFS.BringPage.self).count == 2 && system.isAlive(child))
+    system.world.signalFails = nil
+    system.brought()
+    #expect(system.handled(child) == [10])
+    // A page that comes and goes for ever is the end, and so is SIGKILL at any time.
+    system.world.signalFails = .badAddress
+    _ = system.ask(PM.SignalMask(how: 2, mask: 0), from: child)
+    _ = system.kill(2, 10)
+    for _ in 0..<20 where system.isAlive(child) { system.brought() }
+    #expect(!system.isAlive(child) && system.sent(VFS.BringPage.self).count <= 19)
+    let second = system.fork()
+    system.handle(second, 10)
+    _ = system.kill(system.id(second), 10)
+    _ = system.kill(system.id(second), 9)
+    #expect(!system.isAlive(second))
+    system.brought()
   }
 
   @Test("M-E6 a frame that the kernel refuses is the end; a mask in it cannot block SIGKILL")

@@ -28,7 +28,6 @@ final class World {
   var shutdowns: [UInt64] = []
   var grants: Set<UInt64> = []
   var lastGrant: UInt64 = 0
-  var path = "/bin/program"
   var log = ""
 
   /// What goes wrong.
@@ -36,7 +35,6 @@ final class World {
   var queueIsFull = false
   var signalFails: Errno?
   var signalReturnFails = false
-  var copyFails = false
   /// The mask that SignalReturn finds in the frame; nil: the last saved one.
   var frameMask: UInt64?
   var limit = 4000
@@ -116,12 +114,6 @@ struct FakeKernel: Transport {
       world.grants.insert(world.lastGrant)
       return Message(reply: Kernel.GrantReply(id: world.lastGrant))
     case Kernel.GrantRevoke.number: world.grants.remove((message.body() as Kernel.GrantRevoke).id)
-    case Kernel.CopyCaller.number:
-      if world.copyFails { return Message(error: .badAddress) }
-      let call: Kernel.CopyCaller = message.body()
-      let end = Array(world.path.utf8).suffix(Int(call.length))
-      let local = UnsafeMutableRawPointer(bitPattern: UInt(call.local))!
-      for (index, byte) in end.enumerated() { local.storeBytes(of: byte, toByteOffset: index, as: UInt8.self) }
     case Kernel.Log.number:
       let call: Kernel.Log = message.body()
       world.log += withUnsafeBytes(of: call.text) { String(decoding: $0.prefix(Int(call.count)), as: UTF8.self) }
@@ -243,9 +235,18 @@ struct SystemUnderTest {
   /// VFS's answer to the last `ExecLoad`.
   mutating func loaded(_ error: Errno? = nil, token: UInt64? = nil, from source: Endpoint = .vfs) {
     guard let load = world.toVFS.last(where: { $0.type == VFS.ExecLoad.number }) else { return }
-    var message = error.map { Message(error: $0) } ?? Message(reply: Done())
+    var message = error.map { Message(error: $0) } ?? Message(reply: VFS.ExecLoad.Reply(name: (0x6D61_7267_6F72_70, 0, 0)))
     message.source = source
     message.token = token ?? load.token
+    _ = pm.handle(Delivery(message: message, flags: .asynchronous), &kernel)
+  }
+
+  /// VFS's answer to the last `BringPage`.
+  mutating func brought(_ error: Errno? = nil) {
+    guard let request = world.toVFS.last(where: { $0.type == VFS.BringPage.number }) else { return }
+    var message = error.map { Message(error: $0) } ?? Message(reply: Done())
+    message.source = .vfs
+    message.token = request.token
     _ = pm.handle(Delivery(message: message, flags: .asynchronous), &kernel)
   }
 

@@ -9,11 +9,17 @@ extension World {
     let tables = vfs.tables
     var fileUsers: [Int: Int] = [:]
     var vnodeUsers: [Int: Int] = [:]
+    var programs: [Int: Int] = [:]
+    var writers: [Int: Int] = [:]
     var deviceGrants = 0
     for index in 0..<tables.processes.count where tables.processes[index].endpoint != .none {
       let record = tables.processes[index]
       for number in 0..<64 where record.descriptors[number].file >= 0 { fileUsers[Int(record.descriptors[number].file), default: 0] += 1 }
       if record.directory >= 0 { vnodeUsers[record.directory, default: 0] += 1 }
+      if record.program >= 0 {
+        vnodeUsers[record.program, default: 0] += 1
+        programs[record.program, default: 0] += 1
+      }
       if case .device(let grant) = record.waiting, grant != 0 { deviceGrants += 1 }
     }
     var pipeEnds: [Int: Int] = [:]
@@ -21,7 +27,10 @@ extension World {
       let file = tables.files[index]
       #expect(file.users == fileUsers[index, default: 0], "users of open file \(index)", sourceLocation: sourceLocation)
       guard file.users > 0 else { continue }
-      if file.vnode >= 0 { vnodeUsers[file.vnode, default: 0] += 1 }
+      if file.vnode >= 0 {
+        vnodeUsers[file.vnode, default: 0] += 1
+        if file.isWritable { writers[file.vnode, default: 0] += 1 }
+      }
       if file.pipe >= 0 { pipeEnds[file.pipe, default: 0] += 1 }
     }
     var mountGrants = 0
@@ -34,6 +43,7 @@ extension World {
     for index in 0..<tables.vnodes.count {
       let vnode = tables.vnodes[index]
       #expect(vnode.users == vnodeUsers[index, default: 0] + vnode.mappings, "users of vnode \(index)", sourceLocation: sourceLocation)
+      #expect(vnode.programs == programs[index, default: 0] && vnode.writers == writers[index, default: 0], "who runs or writes vnode \(index)", sourceLocation: sourceLocation)
       if vnode.mount >= 0 { references[tables.mounts[vnode.mount].server.raw, default: 0] += vnode.references }
     }
     for case let service as MemoryFileSystem in services.values {

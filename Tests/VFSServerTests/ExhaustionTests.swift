@@ -58,6 +58,7 @@ struct ExhaustionTests {
     let world = World()
     let p = Client(world, slot: 64)
     world.root.file("/f", "x", mode: 0o755)
+    world.root.file("/g", "x", mode: 0o755)
     let f = try p.open("/f", Flags.readWrite), tty = try p.open("/dev/tty", Flags.readWrite), hd = try p.open("/dev/hd0", Flags.readWrite)
     let d = try p.open("/")
     world.failsGrants = true
@@ -72,7 +73,7 @@ struct ExhaustionTests {
     #expect(failure { try p.call(VFS.ReadDirectory(descriptor: d, address: Client.data, length: 500)) } == .noMemory)
     #expect(failure { try p.call(VFS.Control(descriptor: tty, request: Char.Request.tcGets, argument: Client.data)) } == .noMemory)
     #expect(failure { try p.mount("/dev/hd0", "/mnt") } == .noMemory)
-    #expect(p.exec("/f")?.type == -Errno.noMemory.rawValue)
+    #expect(p.exec("/g")?.type == -Errno.noMemory.rawValue)
     world.audit()
     world.failsGrants = false
     #expect(try p.text(f) == "x")

@@ -18,6 +18,8 @@ struct FakeCache {
   /// File systems without a disk, and how many pages each may have.
   var stores: [UInt32: UInt64] = [:]
   var maps: [PageCache.Map] = []
+  /// Those for programs.
+  var images: [PageCache.Map] = []
   var mapped: Set<File> = []
   var failures: [PageCache.Fail] = []
   /// What copies met, and which pages processes have changed.
@@ -60,7 +62,7 @@ struct FakeCache {
       if call.inode == 0 { stores[call.mount] = nil }
     case .map:
       let call: PageCache.Map = message.body()
-      maps.append(call)
+      if call.flags & PageCache.Map.image != 0 { images.append(call) } else { maps.append(call) }
       return Message(reply: PageCache.Map.Reply(address: 0x7000_0000, isFirst: mapped.insert(File(mount: call.mount, inode: call.inode)).inserted ? 1 : 0))
     case .fail: failures.append(message.body())
     case .missing:
@@ -88,14 +90,17 @@ struct FakeCache {
   }
 
   private mutating func read(_ call: PageCache.Read, _ world: World) throws(Errno) -> UInt64 {
-    guard world.spaces[call.process.raw] != nil else { throw .noSuchProcess }
+    guard call.process == .vfs || world.spaces[call.process.raw] != nil else { throw .noSuchProcess }
     let file = File(mount: call.mount, inode: call.inode)
     var done: UInt64 = 0
     let hole = stores[call.mount] == nil ? nil : [UInt8](repeating: 0, count: 4096)
     while done < min(call.length, PageCache.limit), let page = pages[file]?[(call.position + done) >> 12] ?? hole {
       let inside = (call.position + done) & 4095
       let count = min(call.length - done, 4096 - inside)
-      guard world.write(call.process, call.address &+ done, Array(page[Int(inside)..<Int(inside + count)])) else {
+      if call.process == .vfs {
+        let part = Array(page[Int(inside)..<Int(inside + count)])
+        UnsafeMutableRawPointer(bitPattern: UInt(call.address + done))!.copyMemory(from: part, byteCount: part.count)
+      } else if !world.write(call.process, call.address &+ done, Array(page[Int(inside)..<Int(inside + count)])) {
         if done > 0 { break }
         throw .badAddress
       }

@@ -142,6 +142,35 @@ struct MappedFileTests {
     world.audit()
   }
 
+  @Test("V85 a device's copy meets a page that is not there: the page is brought and the device asked again; PM asks for itself")
+  func devices() throws {
+    let fd = try p.open("/f")
+    _ = try map(fd)
+    func place(_ page: UInt64) -> PageCache.Place { PageCache.Place(mount: file.mount, isShared: 0, inode: file.inode, position: page << 12, end: 0) }
+    let tty = try p.open("/dev/tty", Flags.readWrite)
+    world.vm.cache.missing = [place(9), place(2)]
+    // The address stays bad: after two pages the error is told.
+    #expect(failure { try p.call(VFS.Write(descriptor: tty, address: 16, length: 10)) } == .badAddress)
+    #expect(world.vm.cache.missing.isEmpty && world.vm.cache.pages[file]?[9] != nil && world.vm.cache.pages[file]?[2] != nil)
+    world.vm.cache.missing = [place(5)]
+    func bring() -> Message? {
+      var message = Message(VFS.BringPage(process: p.endpoint))
+      message.token = 4711
+      world.toPM = []
+      world.deliver(message, from: .pm)
+      world.run()
+      return world.toPM.first { $0.token == 4711 }
+    }
+    #expect(bring()?.type == 0 && world.vm.cache.pages[file]?[5] != nil)
+    #expect(bring()?.type == -Errno.badAddress.rawValue, "it was no such page")
+    world.vm.cache.missing = [place(1 << 20)]
+    #expect(bring()?.type == -Errno.ioError.rawValue)
+    unmapped()
+    p.exit()
+    world.run()
+    world.audit()
+  }
+
   @Test("M-F11 what others than VM say of pages is ignored, and what VM says of files that nobody has")
   func strangers() throws {
     let fd = try p.open("/f")

@@ -266,7 +266,15 @@ struct FakeVM {
   var cache = FakeCache()
 
   mutating func handle(_ message: Message, _ world: World) -> Message {
-    if let number = PageCache.Number(rawValue: message.type) { return cache.handle(number, message, world) }
+    if let number = PageCache.Number(rawValue: message.type) {
+      let map: PageCache.Map = message.body()
+      if number == .map, map.flags & PageCache.Map.image != 0 {
+        calls += 1
+        if calls == failingCall { return Message(error: .noMemory) }
+        log.append("show \(map.address) \(map.position) \(map.length) \(map.protection & 0xFF)")
+      }
+      return cache.handle(number, message, world)
+    }
     if message.type == VM.CommandLine.number {
       let call: VM.CommandLine = message.body()
       var bytes = Array(world.commandLine.utf8.dropFirst(Int(call.offset)).prefix(48))

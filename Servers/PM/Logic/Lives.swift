@@ -39,6 +39,7 @@ extension ProcessManager {
     process.hasExecuted = false
     process.wait = .none
     process.requester = nil
+    process.pageToken = 0
     process.pending = SignalSet()
     process.isStopped = false
     process.news = 0
@@ -58,8 +59,8 @@ extension ProcessManager {
     guard call.pathLength >= 1 else { throw .noSuchFile }
     guard call.pathLength <= 4095 else { throw .nameTooLong }
     guard call.argumentsLength <= ArgumentBlock.limit else { throw .argumentListTooLong }
+    guard !call.path.addingReportingOverflow(call.pathLength).overflow else { throw .badAddress }
     let client = table[me].endpoint
-    let name = try nameOfProgram(call, client, &ipc)
     let grant = try ipc.kernel(Kernel.GrantCaller(
       client: client, address: call.path, length: call.pathLength, grantee: .vfs, access: Kernel.Access.read)).id
     lastToken &+= 1
@@ -73,34 +74,19 @@ extension ProcessManager {
     }
     suspend(me, .exec(token: lastToken), delivery)
     table[me].grant = grant
-    table[me].newName = name
   }
 
-  /// The last part of the path, cut to 24 bytes: what `ps` shows.
-  private func nameOfProgram(_ call: PM.Exec, _ client: Endpoint, _ ipc: inout T) throws(Errno) -> (UInt64, UInt64, UInt64) {
-    let count = min(call.pathLength, 64)
-    let (start, overflow) = call.path.addingReportingOverflow(call.pathLength - count)
-    guard !overflow else { throw .badAddress }
-    // The kernel writes `tail`, 64 bytes, only during this call.
-    try ipc.kernel(Kernel.CopyCaller(
-      client: client, remote: start, local: UInt64(UInt(bitPattern: tail)), length: count, direction: Kernel.Direction.read))
-    var begin = 0
-    for index in 0..<Int(count) where tail[index] == 0x2F && index + 1 < Int(count) { begin = index + 1 }
-    var words = InlineArray<3, UInt64>(repeating: 0)
-    for index in 0..<min(24, Int(count) - begin) { words[index / 8] |= UInt64(tail[begin + index]) << UInt64(index % 8 * 8) }
-    return (words[0], words[1], words[2])
-  }
-
-  /// VFS's answer to `ExecLoad`. One for a process that has died meanwhile finds nobody.
+  /// VFS's answer to `ExecLoad` or `BringPage`. One for a process that has died meanwhile finds nobody.
   mutating func loaded(_ message: Message, _ ipc: inout T) {
     for index in 0..<table.top where table.isAlive(index) {
+      if table[index].pageToken == message.token, message.token != 0 { return pageCame(index, message, &ipc) }
       guard case .exec(let token) = table[index].wait, token == message.token else { continue }
       _ = ipc.kernel(Message(Kernel.GrantRevoke(id: table[index].grant)))
       if message.type == 0 {
         // It runs its new image already and waits for nothing.
         table[index].wait = .none
         table[index].requester = nil
-        table[index].name = table[index].newName
+        table[index].name = message.body(VFS.ExecLoad.Reply.self).name
         table[index].hasExecuted = true
         table[index].stackSize = 0
         for signal in 0..<64 where table[index].actions[signal].isHandler { table[index].actions[signal] = Action() }
@@ -128,6 +114,7 @@ extension ProcessManager {
     table[index].status = status
     table[index].wait = .none
     table[index].requester = nil
+    table[index].pageToken = 0
     table[index].pending = SignalSet()
     table[index].news = 0
     table[index].owesExit = true

@@ -47,9 +47,11 @@ public struct Process: BitwiseCopyable {
   public var wait = Wait.none
   /// The answer to `wait`, if it came from a caller at all.
   var requester: Requester? = nil
-  /// The grant of the path and the new name, while it waits for exec.
+  /// The grant of the path, while it waits for exec.
   var grant: UInt64 = 0
-  var newName: (UInt64, UInt64, UInt64) = (0, 0, 0)
+  /// VFS brings a page for a signal's frame (`VFS.BringPage`), 0: none; and how many it has brought in a row.
+  var pageToken: UInt64 = 0
+  var pagesBrought: UInt32 = 0
 
   public var pending = SignalSet()
   public var blocked = SignalSet()

@@ -10,13 +10,10 @@ public struct ProcessManager<T: Transport>: Server {
   var timers = TimerQueue()
   /// What the kernel's alarm is set to.
   var armed: UInt64 = 0
-  /// Tokens of `VFS.ExecLoad`; none is used twice.
+  /// Tokens of `VFS.ExecLoad` and `VFS.BringPage`; none is used twice.
   var lastToken: UInt64 = 0
   /// Some process `owesExit`.
   var debts = false
-  /// The end of a path.
-  let tail = UnsafeMutablePointer<UInt8>.allocate(capacity: 64)
-
   public init() {}
 
   public mutating func start(_ ipc: inout T) {}

@@ -60,7 +60,7 @@ extension ProcessManager {
 
   /// False if the signal has to wait: for the end of exec, or of a handler that the kernel still holds.
   private mutating func enterHandler(_ index: Int, _ signal: UInt32, _ action: Action, _ ipc: inout T) -> Bool {
-    if table[index].isLoading { return false }
+    if table[index].isLoading || table[index].pageToken != 0 { return false }
     let onStack = action.flags & Signals.Flag.onStack != 0
     let deferred: Bool
     do throws(Errno) {
@@ -70,16 +70,41 @@ extension ProcessManager {
         stackSize: onStack ? table[index].stackSize : 0)).deferred != 0
     } catch {
       if error == .busy { return false }
+      if error == .badAddress, bringPage(index, &ipc) { return false }
       // No room for a frame: what a fault there would have meant.
       terminate(index, status: Int32(Signals.segmentation), &ipc)
       return false
     }
+    table[index].pagesBrought = 0
     table[index].pending.remove(signal)
     table[index].blocked.bits |= action.mask & Signals.blockable
     if action.flags & Signals.Flag.noDefer == 0 { table[index].blocked.insert(signal) }
     if action.flags & Signals.Flag.resetHandler != 0 { table[index].actions[Int(signal) - 1] = Action() }
     if deferred { interrupt(index, restart: action.flags & Signals.Flag.restart != 0, &ipc) }
     return true
+  }
+
+  /// A frame may be larger than a page, and pages that came may be gone again; but not for ever.
+  private static var pageLimit: UInt32 { 16 }
+
+  /// The frame's place may be a page of a file that is not there. VM does not let PM wait for a disk; VFS brings it, if it is
+  /// one. False if it is known to be none.
+  private mutating func bringPage(_ index: Int, _ ipc: inout T) -> Bool {
+    guard table[index].pagesBrought < Self.pageLimit else { return false }
+    lastToken &+= 1
+    var request = Message(VFS.BringPage(process: table[index].endpoint))
+    request.token = lastToken
+    do throws(Errno) { try ipc.sendAsync(request, to: .vfs) } catch { return false }
+    table[index].pageToken = lastToken
+    table[index].pagesBrought &+= 1
+    return true
+  }
+
+  /// VFS's answer to `BringPage`.
+  mutating func pageCame(_ index: Int, _ answer: Message, _ ipc: inout T) {
+    table[index].pageToken = 0
+    guard answer.type == 0 else { return terminate(index, status: Int32(Signals.segmentation), &ipc) }
+    deliver(index, &ipc)
   }
 
   /// The process waits, and the handler for the end of that: whoever it waits for must let it go.
@@ -138,7 +163,7 @@ extension ProcessManager {
     if enterHandler(index, signal, action, &ipc) {
       _ = ipc.kernel(Message(Kernel.ThreadStart(thread: table[index].endpoint)))
       if table[index].isStopped { _ = ipc.kernel(Message(Kernel.ThreadStop(thread: table[index].endpoint))) }
-    } else {
+    } else if table[index].pageToken == 0 {
       terminate(index, status: Int32(signal), &ipc)
     }
   }

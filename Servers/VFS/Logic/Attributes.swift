@@ -66,6 +66,9 @@ extension VirtualFileSystem {
   private func truncate(_ worker: Int, _ vnode: Int, _ size: UInt64) throws(Errno) {
     guard tables.vnodes[vnode].isRegular, size <= Bound.fileSize else { throw .invalidArgument }
     try checkWritable(tables.vnodes[vnode].mount)
+    try checkNotRunning(vnode)
+    tables.vnodes[vnode].writers += 1
+    defer { tables.vnodes[vnode].writers -= 1 }
     try resize(worker, vnode, size)
   }
 

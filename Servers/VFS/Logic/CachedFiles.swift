@@ -46,7 +46,7 @@ extension VirtualFileSystem {
   }
 
   /// Copies from pages to a client. Nil if VM does not answer for pages at all.
-  private func pages(_ client: Endpoint, _ vnode: Int, _ position: UInt64, _ address: UInt64, _ length: UInt64) throws(Errno) -> UInt64? {
+  func pages(_ client: Endpoint, _ vnode: Int, _ position: UInt64, _ address: UInt64, _ length: UInt64) throws(Errno) -> UInt64? {
     let call = PageCache.Read(
       process: client, mount: tables.mounts[tables.vnodes[vnode].mount].number, inode: tables.vnodes[vnode].inode, position: position,
       address: address, length: length)
@@ -82,7 +82,7 @@ extension VirtualFileSystem {
   }
 
   /// Fetches the page at `position`, unless somebody else did meanwhile. False if the cache takes none.
-  private func bring(_ worker: Int, _ vnode: Int, _ position: UInt64, _ hasWaited: inout Bool) throws(Errno) -> Bool {
+  func bring(_ worker: Int, _ vnode: Int, _ position: UInt64, _ hasWaited: inout Bool) throws(Errno) -> Bool {
     let lock = cacheLock(tables.vnodes[vnode].mount)
     // Who has waited for the lock looks first whether the page is there by now; but only once, or two who hand each other the
     // lock would look for ever.

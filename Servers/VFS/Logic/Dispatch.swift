@@ -48,7 +48,7 @@ extension VirtualFileSystem {
       .symbolicLink, .readLink, .truncate, .changeMode, .changeDirectory, .currentDirectory, .sync, .mount, .unmount, .access,
       .fileSystemStatistics, .syncMemory:
       break
-    case .pageRequest, .fileUnmapped, .execLoad, .processForked, .processExited, .cancel, .serviceUp, .mountInformation: throw .notPermitted
+    case .pageRequest, .fileUnmapped, .bringPage, .execLoad, .processForked, .processExited, .cancel, .serviceUp, .mountInformation: throw .notPermitted
     case nil: throw .noSuchCall
     }
     enqueue(index, delivery)
@@ -105,10 +105,10 @@ extension VirtualFileSystem {
     case .unmount: try unmount(worker, message.body())
     case .access: try access(worker, message.body())
     case .fileSystemStatistics: return Message(reply: try statistics(worker, message.body()))
-    case .execLoad: try loadProgram(worker, message.body())
+    case .execLoad: return Message(reply: try loadProgram(worker, message.body()))
     case .syncMemory: try syncMemory(worker, message.body())
     case .close, .duplicate, .pipe, .control, .fileControl, .processForked, .processExited, .cancel, .serviceUp,
-      .mountInformation, .mapFile, .pageRequest, .fileUnmapped, nil:
+      .mountInformation, .mapFile, .pageRequest, .fileUnmapped, .bringPage, nil:
       throw .noSuchCall
     }
     return Message(reply: Done())

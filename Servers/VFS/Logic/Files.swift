@@ -15,6 +15,7 @@ extension VirtualFileSystem {
     // What open(2) alone heeds is not kept.
     let once = VFS.OpenFlags.create | VFS.OpenFlags.exclusive | VFS.OpenFlags.truncate | VFS.OpenFlags.noFollow | VFS.OpenFlags.closeOnExec
     tables.files[file].flags = flags & ~once
+    if vnode >= 0, tables.files[file].isWritable { tables.vnodes[vnode].writers += 1 }
     return file
   }
 
@@ -28,6 +29,7 @@ extension VirtualFileSystem {
     freeFile = file
     if record.pipe >= 0 { closePipeEnd(record.pipe, isReader: record.isReadable) }
     if record.vnode >= 0 {
+      if record.isWritable { tables.vnodes[record.vnode].writers -= 1 }
       if !record.isInvalid { closeDevice(record.vnode) }
       releaseVnode(record.vnode)
     }

@@ -18,12 +18,17 @@ extension VirtualFileSystem {
       process: tables.processes[index].endpoint, mount: tables.mounts[tables.vnodes[record.vnode].mount].number,
       inode: tables.vnodes[record.vnode].inode, position: call.offset, address: call.address, length: call.length,
       size: min(tables.vnodes[record.vnode].node.size, Bound.fileSize), protection: call.protection & 0xFF, allowed: allowed,
-      flags: call.flags & ~VM.Flags.anonymous))
-    if reply.isFirst != 0 {
-      hold(record.vnode)
-      tables.vnodes[record.vnode].mappings += 1
-    }
+      flags: call.flags & ~(VM.Flags.anonymous | PageCache.Map.image)))
+    noteMapping(record.vnode, reply)
+    if isShared, record.isWritable { tables.vnodes[record.vnode].isMappedForWriting = true }
     return VM.AddressReply(address: reply.address)
+  }
+
+  /// A file that VM has begun to show is held until `VFS.FileUnmapped`.
+  func noteMapping(_ vnode: Int, _ reply: PageCache.Map.Reply) {
+    guard reply.isFirst != 0 else { return }
+    hold(vnode)
+    tables.vnodes[vnode].mappings += 1
   }
 
   /// The vnode that VM means, nil if nobody has it.
@@ -35,6 +40,7 @@ extension VirtualFileSystem {
   func unmapped(_ call: VFS.FileUnmapped) {
     guard let vnode = vnode(call.mount, call.inode), tables.vnodes[vnode].mappings > 0 else { return }
     tables.vnodes[vnode].mappings -= 1
+    if tables.vnodes[vnode].mappings == 0 { tables.vnodes[vnode].isMappedForWriting = false }
     if call.changed == 0 || tables.vnodes[vnode].isChanged { return releaseVnode(vnode) }
     // The use goes on until the job is over.
     tables.vnodes[vnode].isChanged = true
@@ -69,10 +75,18 @@ extension VirtualFileSystem {
 
   /// A job: VM hears of the page, or that there will be none.
   func fetchWanted(_ worker: Int, _ page: WantedPage) {
+    var answer = Message(reply: Done())
     do throws(Errno) {
-      if try !bringWanted(worker, page) { fail(page, .noMemory) }
-    } catch { fail(page, error) }
+      if try !bringWanted(worker, page) { throw .noMemory }
+    } catch {
+      fail(page, error)
+      answer = Message(error: error)
+    }
     if page.process >= 0 { again(Int(page.process), worker) }
+    if page.token != 0 {
+      answer.token = page.token
+      post(answer, to: .pm)
+    }
   }
 
   /// False if there is no memory for it.
@@ -120,6 +134,25 @@ extension VirtualFileSystem {
     tables.processes[index].waiting = .nothing
     let requester = tables.processes[index].requester
     if let answer = request(Delivery(message: tables.processes[index].request, flags: .request)) { respond(requester, answer) }
+  }
+
+  /// After a device could not copy: the same for what the process asked of it.
+  func wantRefusedByDevice(_ index: Int) -> Bool {
+    guard var page = refused(tables.processes[index].endpoint), wantedCount < tables.wantedPages.count else { return false }
+    page.process = Int32(index)
+    tables.processes[index].waiting = .page
+    want(page)
+    return true
+  }
+
+  /// `VFS.BringPage`: PM, too, waits for nobody, and does again what it had to do.
+  func bringPage(_ delivery: Delivery) {
+    let call: VFS.BringPage = delivery.message.body()
+    guard var page = refused(call.process), wantedCount < tables.wantedPages.count else {
+      return respond(Requester(delivery), Message(error: .badAddress))
+    }
+    page.token = delivery.message.token
+    want(page)
   }
 
   // MARK: What processes have changed

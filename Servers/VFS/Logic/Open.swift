@@ -13,6 +13,9 @@ extension VirtualFileSystem {
 
     let vnode = try openNode(worker, call)
     let file: Int
+    // Counted from here on: no program of it may begin while the file is cut off (ETXTBSY).
+    let isWriting = flags & Flags.accessMask != Flags.readOnly
+    if isWriting { tables.vnodes[vnode].writers += 1 }
     do throws(Errno) {
       try prepare(worker, vnode, flags)
       do throws(Errno) { file = try makeFile(vnode: vnode, flags: flags) } catch {
@@ -20,9 +23,11 @@ extension VirtualFileSystem {
         throw error
       }
     } catch {
+      if isWriting { tables.vnodes[vnode].writers -= 1 }
       releaseVnode(vnode)
       throw error
     }
+    if isWriting { tables.vnodes[vnode].writers -= 1 }
     // The process may have died meanwhile.
     guard process(client) == index else {
       releaseFile(file)
@@ -101,7 +106,10 @@ extension VirtualFileSystem {
     if node.isDirectory {
       if isWriting || flags & Flags.truncate != 0 { throw .isDirectory }
     } else if node.isRegular {
-      if isWriting { try checkWritable(node.mount) }
+      if isWriting {
+        try checkWritable(node.mount)
+        try checkNotRunning(vnode)
+      }
       if flags & Flags.truncate != 0, isWriting, node.node.size > 0 {
         try resize(worker, vnode, 0)
       }

@@ -23,10 +23,12 @@ extension VirtualFileSystem {
     if let parent = process(call.parent) {
       record.directory = tables.processes[parent].directory
       record.descriptors = tables.processes[parent].descriptors
+      record.program = tables.processes[parent].program
     } else if isRooted {
       record.directory = tables.mounts[rootMount].root
     }
     if record.directory >= 0 { hold(record.directory) }
+    if record.program >= 0 { run(record.program) }
     for number in 0..<Bound.descriptors where record.descriptors[number].file >= 0 {
       tables.files[Int(record.descriptors[number].file)].users += 1
     }
@@ -57,6 +59,7 @@ extension VirtualFileSystem {
     tables.processes[index].waiting = .nothing
     for number in 0..<Bound.descriptors { _ = try? close(index, number) }
     if tables.processes[index].directory >= 0 { releaseVnode(tables.processes[index].directory) }
+    if tables.processes[index].program >= 0 { stopRunning(tables.processes[index].program) }
     tables.processBySlot[tables.processes[index].endpoint.slot] = -1
     tables.processes[index] = ProcessRecord()
   }

@@ -63,6 +63,8 @@ struct ProcessRecord: BitwiseCopyable {
   var endpoint = Endpoint.none
   /// Vnode, -1 before the root is mounted.
   var directory = -1
+  /// The vnode of its program, held; -1 if that is a module of the boot archive.
+  var program = -1
   var waiting = Waiting.nothing
   /// The request that is served or waits, and who gets the answer.
   var request = Message()
@@ -108,6 +110,11 @@ struct Vnode: BitwiseCopyable {
   var readUpTo: UInt64 = 0
   /// How often VM has said that somebody maps it now, less how often that nobody does any more: each is a use.
   var mappings = 0
+  /// Somebody maps it shared and may write to it, also when its descriptor is closed.
+  var isMappedForWriting = false
+  /// Open files that may be written to, and processes that run it as their program: never both (ETXTBSY).
+  var writers = 0
+  var programs = 0
   /// 1: a job writes back what processes changed.
   var isChanged = false
 
@@ -176,6 +183,8 @@ struct WantedPage: BitwiseCopyable {
   var mount: UInt32 = 0
   /// The process whose request is done again afterwards, -1 for none: a thread waits at VM.
   var process: Int32 = -1
+  /// Of PM's `VFS.BringPage`, 0 for none: it is told.
+  var token: UInt64 = 0
   var inode: UInt64 = 0
   var position: UInt64 = 0
 }

@@ -187,6 +187,7 @@ extension VirtualFileSystem {
       throw error
     }
     tables.processes[index].waiting = .device(grant: grant)
+    tables.processes[index].request = delivery.message
     tables.processes[index].requester = Requester(delivery)
   }
 
@@ -200,6 +201,7 @@ extension VirtualFileSystem {
     }
     if grant != 0 { revoke(grant) }
     tables.processes[index].waiting = .nothing
+    if reply.type == -Errno.badAddress.rawValue, wantRefusedByDevice(index) { return }
     var answer = reply.type == 0 ? Message(type: 0) : Message(error: told(Self.sane(Errno(rawValue: -reply.type)), index))
     // Count and Control.Reply are both one word.
     if reply.type == 0 { answer.payload.0 = reply.payload.0 }

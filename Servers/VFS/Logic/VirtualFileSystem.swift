@@ -140,6 +140,7 @@ public final class VirtualFileSystem<T: Transport>: Server {
       case .processForked: return forked(message.body())
       case .processExited: return exited((message.body() as VFS.ProcessExited).process)
       case .cancel: return cancel(message.body())
+      case .bringPage: return bringPage(delivery)
       default: break
       }
     } else if source == .vm {

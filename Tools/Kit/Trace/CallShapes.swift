@@ -30,7 +30,7 @@ public enum CallShapes {
     VFS.Duplicate.self, VFS.Pipe.self, VFS.ChangeDirectory.self, VFS.CurrentDirectory.self, VFS.Control.self,
     VFS.FileControl.self, VFS.Sync.self, VFS.FileSync.self, VFS.Mount.self, VFS.Unmount.self, VFS.Access.self,
     VFS.FileSystemStatistics.self, VFS.MountInformation.self, VFS.ExecLoad.self, VFS.ProcessForked.self,
-    VFS.ProcessExited.self, VFS.Cancel.self, VFS.ServiceUp.self,
+    VFS.ProcessExited.self, VFS.Cancel.self, VFS.BringPage.self, VFS.ServiceUp.self,
     VFS.MapFile.self, VFS.SyncMemory.self, VFS.PageRequest.self, VFS.FileUnmapped.self,
     PageCache.Read.self, PageCache.Fill.self, PageCache.Write.self, PageCache.Truncate.self, PageCache.Forget.self,
     PageCache.Information.self, PageCache.Map.self, PageCache.Fail.self, PageCache.Missing.self, PageCache.Mapping.self,

@@ -47,6 +47,7 @@ extension VirtualMemory {
   // MARK: Mapping
 
   mutating func map<K: Transport>(_ call: PageCache.Map, _ ipc: inout K) throws(Errno) -> PageCache.Map.Reply {
+    if call.flags & PageCache.Map.image != 0 { return try mapImage(call) }
     guard !call.process.isService, let space = spaces[call.process] else { throw .noSuchProcess }
     let access = try Self.access(call.protection & 0xFF)
     let allowed = call.protection >> 8 & 7
@@ -69,15 +70,7 @@ extension VirtualMemory {
     guard let file = files.find(call.mount, call.inode) ?? files.claim(call.mount, call.inode, &frames) else { throw .noMemory }
 
     // Nothing fails from here on.
-    let isFirst = file.pointee.object == nil
-    file.pointee.size = call.size
-    if let object = file.pointee.object {
-      retain(object)
-    } else {
-      var object = MemoryObject(pages: 0, root: Frame(number: 0))
-      object.call = UInt32(truncatingIfNeeded: files.index(file))
-      file.pointee.object = objects.take(object)
-    }
+    let isFirst = show(file, size: call.size)
     remove(space, range, &ipc)
     let type: MemoryType = isPrivate ? .filePrivate : .fileShared
     var region = Region(
@@ -86,6 +79,19 @@ extension VirtualMemory {
     space.pointee.regions.insert(regions.take(region))
     merge(space, range)
     return PageCache.Map.Reply(address: range.start, isFirst: isFirst ? 1 : 0)
+  }
+
+  /// A region more shows the file; an object is reserved. True: it is the first.
+  mutating func show(_ file: FilePages.Pointer, size: UInt64) -> Bool {
+    file.pointee.size = size
+    if let object = file.pointee.object {
+      retain(object)
+      return false
+    }
+    var object = MemoryObject(pages: 0, root: Frame(number: 0))
+    object.call = UInt32(truncatingIfNeeded: files.index(file))
+    file.pointee.object = objects.take(object)
+    return true
   }
 
   /// Nobody maps the file any more; VFS may let go of it.

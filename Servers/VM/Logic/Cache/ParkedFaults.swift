@@ -19,16 +19,12 @@ struct ParkedFault: BitwiseCopyable {
 }
 
 extension VirtualMemory {
-  /// Those who must not wait for VFS, since VFS may wait for them (V85): their copies fail instead, and VFS brings the
-  /// page itself (`PageCache.Missing`).
-  private static func servesFiles(_ endpoint: Endpoint) -> Bool {
-    endpoint == .vfs || endpoint == .rootfs || endpoint == .extfs || endpoint == .disk || endpoint == .memory || endpoint == .rs
-  }
-
   /// Parks a fault. Nil, or the answer if that cannot be.
   mutating func park<K: Transport>(_ fault: KernelEvent.PageFault, of thread: Endpoint, _ space: Space.Pointer, _ ipc: inout K) -> Message? {
     guard let region = space.pointee.regions.find(fault.address), let file = file(region) else { return Message(error: .badAddress) }
-    if Self.servesFiles(thread) {
+    // No service waits for VFS, which may wait for it, and none may look hung because a disk is (V85): its copy fails, and VFS
+    // brings the page and has it done again (`PageCache.Missing`).
+    if thread.isService {
       space.pointee.refused = Page.down(fault.address)
       return Message(error: .badAddress)
     }

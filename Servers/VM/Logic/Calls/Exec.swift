@@ -31,6 +31,31 @@ extension VirtualMemory {
     if range.end > building.pointee.heapStart { placeHeap(building, imageEnd: range.end) }
   }
 
+  /// Whole pages of a program's file as a part of the new space (V20): faults bring them, writes copy them.
+  mutating func mapImage(_ call: PageCache.Map) throws(Errno) -> PageCache.Map.Reply {
+    let building = try self.building(call.process)
+    let access = try Self.access(call.protection & 0xFF)
+    guard call.mount != 0, call.inode != 0, call.position & 4095 == 0, call.address & 4095 == 0, call.size <= UInt64(Int64.max),
+      call.flags == VM.Flags.private | PageCache.Map.image
+    else { throw .invalidArgument }
+    guard call.length > 0, let range = PageRange(covering: call.address, call.length), range.end <= AddressSpace.mmapStart,
+      !call.position.addingReportingOverflow(range.end &- range.start).overflow, building.pointee.regions.first(in: range) == nil
+    else { throw .notExecutable }
+    try admit(building, range.pages, data: access & VM.Protection.write != 0)
+    try regions.reserve(1, &frames, .user)
+    try objects.reserve(1, &frames, .user)
+    guard let file = files.find(call.mount, call.inode) ?? files.claim(call.mount, call.inode, &frames) else { throw .noMemory }
+
+    // Nothing fails from here on.
+    let isFirst = show(file, size: call.size)
+    let region = Region(
+      range, .filePrivate, kind: VM.RegionKind.image, protection: access, allowed: access, first: call.position >> 12,
+      object: file.pointee.object)
+    building.pointee.regions.insert(regions.take(region))
+    if range.end > building.pointee.heapStart { placeHeap(building, imageEnd: range.end) }
+    return PageCache.Map.Reply(address: range.start, isFirst: isFirst ? 1 : 0)
+  }
+
   mutating func execWrite<K: Transport>(_ call: VM.ExecWrite, from caller: Endpoint, _ ipc: inout K) throws(Errno) {
     let building = try self.building(call.process)
     guard let source = spaces[caller] else { throw .noSuchProcess }
