@@ -203,4 +203,111 @@ import Testing
     #expect(system.error(VM.MProtect(address: 0x40_2000, length: 4096, protection: 1), from: process) == .notPermitted)
     system.expectSound()
   }
+
+  // MARK: Programs that are shown
+
+  private func image(_ stage: CacheTests.Stage, _ address: UInt64, page: UInt64, length: UInt64, _ protection: UInt32, inode: UInt64 = 9) -> PageCache.Map {
+    PageCache.Map(
+      process: stage.process, mount: 1, inode: inode, position: page << 12, address: address, length: length, size: 4 << 20,
+      protection: protection, allowed: protection, flags: VM.Flags.private | PageCache.Map.image)
+  }
+
+  /// A program of 4 MiB of text, data of two pages and a half, and bss.
+  private func begin(_ stage: CacheTests.Stage) throws {
+    let system = stage.system
+    try system.call(VM.ExecBegin(process: stage.process), from: stage.vfs)
+    #expect(try system.call(image(stage, 0x40_0000, page: 0, length: (4 << 20) - 0x3800, 5), from: stage.vfs).isFirst == 1)
+    #expect(try system.call(image(stage, 0x90_1000, page: 1021, length: 8192, 3), from: stage.vfs).isFirst == 0)
+    try system.call(VM.ExecMap(process: stage.process, address: 0x90_3000, length: 9000, protection: 3), from: stage.vfs)
+    try system.call(VM.ExecWrite(process: stage.process, address: 0x90_3000, source: stage.buffer, length: 2048), from: stage.vfs)
+  }
+
+  private func commit(_ stage: CacheTests.Stage) throws {
+    let system = stage.system
+    let area = try system.map(stage.process, pages: 1)
+    system.fill(stage.process, area, block(["p"], []))
+    try system.call(VM.ExecCommit(process: stage.process, entry: 0x40_0010, arguments: area, argumentsLength: 10), from: stage.vfs)
+  }
+
+  @Test("V20 of a program of 4 MiB, three pages are touched: three faults, three requests, at most three windows; text is the file's, data is copied when written")
+  func paged() throws {
+    let stage = try CacheTests.Stage()
+    let system = stage.system
+    for page: UInt64 in 0..<1 { system.write(stage.vfs, stage.buffer + page << 12, 0x77) }
+    try begin(stage)
+    system.expectSound()
+    try commit(stage)
+    #expect(system.kernel.unmapped.isEmpty)
+    for page: UInt64 in [0, 300, 900] {
+      #expect(system.touch(stage.process, 0x40_0000 + page << 12, .execute) == nil)
+      #expect(system.kernel.pageRequests.last?.position == page << 12)
+      try stage.fill(9, page: page, count: 4)
+      #expect(stage.word(0x40_0000 + page << 12) == CacheTests.Stage.pattern(9, page))
+    }
+    #expect(system.kernel.pageRequests.count == 3 && system.space(stage.process).pointee.fileFaults == 3)
+    let text = system.regions(stage.process).first { $0.start == 0x40_0000 }!
+    #expect(text.resident == 12 && text.kind == VM.RegionKind.image && text.protection == 5)
+    #expect(!system.write(stage.process, 0x40_0000, 1) && system.error(VM.MUnmap(address: 0x40_0000, length: 4096), from: stage.process) == .notPermitted)
+    // Data: a copy of the file's page when it is written, the file's again after DONTNEED.
+    try stage.fill(9, page: 1021, count: 3)
+    stage.set(stage.process, 0x90_1000, [5])
+    #expect(stage.word(0x90_1000) == 5 && stage.word(0x90_2000) == CacheTests.Stage.pattern(9, 1022))
+    #expect(system.read(stage.process, 0x90_3000) == 0x77 && system.read(stage.process, 0x90_3800) == 0)
+    try system.call(VM.MAdvise(address: 0x90_1000, length: 8192, advice: VM.Advice.dontNeed), from: stage.process)
+    #expect(stage.word(0x90_1000) == CacheTests.Stage.pattern(9, 1021))
+    #expect(system.error(VM.MAdvise(address: 0x90_3000, length: 4096, advice: VM.Advice.dontNeed), from: stage.process) == .invalidArgument)
+    system.expectSound()
+    #expect(try system.call(VM.Brk(address: 0), from: stage.process).address == 0x90_6000)
+    let child = try system.fork(stage.process)
+    system.exit(stage.process)
+    #expect(system.kernel.unmapped.isEmpty && system.readWord(child, 0x40_0000) == CacheTests.Stage.pattern(9, 0))
+    system.exit(child)
+    #expect(system.kernel.unmapped.map(\.inode) == [9])
+    system.expectSound()
+  }
+
+  @Test("an exec that is given up, or fails at any reservation, tells VFS of each file that nobody shows any more")
+  func abandoned() throws {
+    let stage = try CacheTests.Stage()
+    try begin(stage)
+    try stage.system.call(VM.ExecAbort(process: stage.process), from: stage.vfs)
+    #expect(stage.system.kernel.unmapped.map(\.inode) == [9])
+    stage.system.expectSound()
+    for failing: UInt64 in 1...60 {
+      var mapped = 0
+      stage.system.kernel.unmapped = []
+      stage.system.vm.failReservation(after: failing)
+      do {
+        try stage.system.call(VM.ExecBegin(process: stage.process), from: stage.vfs)
+        for (address, page) in [(0x40_0000, 0), (0x80_0000, 5), (0xA0_0000, 7)] as [(UInt64, UInt64)] {
+          if try stage.system.call(image(stage, address, page: page, length: 4096, 1, inode: 20 + page), from: stage.vfs).isFirst == 1 { mapped += 1 }
+        }
+      } catch {}
+      stage.system.vm.failReservation(after: 0)
+      _ = stage.system.error(VM.ExecAbort(process: stage.process), from: stage.vfs)
+      #expect(stage.system.kernel.unmapped.count == mapped)
+      stage.system.expectSound()
+    }
+  }
+
+  @Test("what VFS may not ask for a program: no space that is built, kernel memory, what is taken, odd places, shared pages")
+  func imageErrors() throws {
+    let stage = try CacheTests.Stage()
+    let good = image(stage, 0x40_0000, page: 0, length: 4096, 5)
+    #expect(stage.system.error(good, from: stage.vfs) == .invalidArgument)
+    try stage.system.call(VM.ExecBegin(process: stage.process), from: stage.vfs)
+    func error(_ change: (inout PageCache.Map) -> Void) -> Errno? {
+      var call = good
+      change(&call)
+      return stage.system.error(call, from: stage.vfs)
+    }
+    #expect(error { $0.address = 0x40_0010 } == .invalidArgument && error { $0.position = 7 } == .invalidArgument)
+    #expect(error { $0.flags = VM.Flags.shared | PageCache.Map.image } == .invalidArgument && error { $0.mount = 0 } == .invalidArgument)
+    #expect(error { $0.protection = 7 } == .accessDenied)
+    #expect(error { $0.length = 0 } == .notExecutable && error { $0.address = 0 } == .notExecutable && error { $0.length = .max } == .notExecutable)
+    #expect(error { $0.address = AddressSpace.mmapStart } == .notExecutable && error { $0.position = UInt64.max & ~4095 } == .notExecutable)
+    #expect(error { _ in } == nil && error { _ in } == .notExecutable)
+    #expect(stage.system.error(good, from: .pm) == .notPermitted)
+    stage.system.expectSound()
+  }
 }

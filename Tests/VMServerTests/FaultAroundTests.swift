@@ -118,4 +118,46 @@ import Testing
     #expect(system.read(child, address + 3 << 12) == 2 && system.read(process, address + 3 << 12) == 3)
     system.expectSound()
   }
+
+  // MARK: Files
+
+  @Test("V87 V20 a fault on a file brings what the cache has of the aligned 16 pages, nothing else; never beyond the region or the file") func files() throws {
+    let stage = try CacheTests.Stage()
+    for page: UInt64 in [0, 1, 2, 15, 16, 17, 18, 31, 32, 33] { try stage.fill(7, page: page) }
+    // Page 1 of the file on the third page of a window.
+    let window: UInt64 = 0x3000_0000_0000
+    let start = window + 3 << 12
+    _ = try FileMappingTests.map(stage, page: 1, pages: 33, size: 33 << 12 + 5, at: start, flags: VM.Flags.fixed)
+    func there() -> Set<UInt64> { Set((0..<60 as Range<UInt64>).filter { stage.system.frame(stage.process, window + $0 << 12) != 0 }) }
+    let idle = stage.system.vm.frames.idle
+    #expect(stage.word(start) == CacheTests.Stage.pattern(7, 1))
+    // Pages 1, 2 of the window 0...15, which shows the file's pages 1 to 13; the file's 15 is in the next.
+    #expect(there() == [3, 4] && stage.system.vm.frames.idle == idle - 2)
+    #expect(stage.system.kernel.pageRequests.isEmpty)
+    #expect(stage.word(window + 18 << 12) == CacheTests.Stage.pattern(7, 16))
+    #expect(there() == [3, 4, 17, 18, 19, 20])
+    // 33 is the file's last page and the region's; 34 is not the region's.
+    try stage.fill(7, page: 34)
+    #expect(stage.word(window + 34 << 12) == CacheTests.Stage.pattern(7, 32))
+    #expect(there() == [3, 4, 17, 18, 19, 20, 33, 34, 35])
+    #expect(stage.system.space(stage.process).pointee.fileFaults == 3)
+    // A write copies its own page alone; what came along is the file's and not writable.
+    stage.set(stage.process, window + 33 << 12, [5])
+    #expect(stage.word(window + 34 << 12) == CacheTests.Stage.pattern(7, 32))
+    #expect(try stage.read(7, at: 31 << 12, 8) == 8 && stage.word(stage.memory) == CacheTests.Stage.pattern(7, 31))
+    stage.system.expectSound()
+    let other = stage.system.process()
+    let shared = try FileMappingTests.map(stage, other, page: 0, pages: 32, size: 34 << 12, shared: true, at: window, flags: VM.Flags.fixed)
+    stage.set(other, shared, [9])
+    #expect(stage.system.vm.files.find(1, 7)?.pointee.changed == 1, "neighbours of a written page are not changed")
+    stage.set(other, shared + 4096, [9])
+    #expect(stage.system.vm.files.find(1, 7)?.pointee.changed == 2)
+    stage.system.expectSound()
+    try stage.system.call(VM.MAdvise(address: shared, length: 32 << 12, advice: VM.Advice.random), from: other)
+    #expect(stage.system.touch(other, shared + 16 << 12, .read) != nil)
+    #expect(stage.system.frame(other, shared + 17 << 12) == 0)
+    stage.system.exit(other)
+    stage.system.exit(stage.process)
+    stage.system.expectSound()
+  }
 }

@@ -8,11 +8,12 @@ private let usage: StaticString =
 private let cases: [(name: StaticString, body: @Sendable () throws(Errno) -> Bool)] = [
   ("contents", contentsAreSeen), ("private", privateStaysPrivate), ("fork", forkKeepsPrivate), ("shared", sharedIsTheFile),
   ("sync", syncReachesFile), ("end", endIsSignal), ("truncate", truncationIsSeen), ("buffers", buffersAreFetched),
-  ("itself", fileIntoItself), ("modes", modesAreKept), ("unlinked", unlinkedStays), ("errors", errorsAreTold),
+  ("itself", fileIntoItself), ("modes", modesAreKept), ("unlinked", unlinkedStays), ("errors", errorsAreTold), ("program", programsArePaged),
 ]
 
 /// Each in a process of its own.
 private func mapped(_ program: Program) -> Int {
+  if program.arguments.count == 2, program.arguments[0] == "touch" { return touchPages(program.arguments[1]) }
   if !program.options("", usage: usage).operands.isEmpty { program.misused(usage, status: 2) }
   var status = 0
   for (name, body) in cases {
