@@ -239,8 +239,21 @@ for target in targets where !target.exclude.contains("README.md") {
   if FileManager.default.fileExists(atPath: "\(Context.packageDirectory)/\(target.path ?? ".")/README.md") { target.exclude.append("README.md") }
 }
 
+// `APUS_ONLY=VMServerTests` leaves one target and what it stands on: `apus planted` builds a copy of the tree that way.
+let only = Context.environment["APUS_ONLY"]
+if let only {
+  var wanted: Set<String> = [], new: Set<String> = [only]
+  while !new.isEmpty {
+    wanted.formUnion(new)
+    new = Set(targets.filter { new.contains($0.name) }.flatMap(\.dependencies).compactMap { dependency in
+      if case .byNameItem(let name, _) = dependency { name } else { nil }
+    }).subtracting(wanted)
+  }
+  targets.removeAll { !wanted.contains($0.name) }
+}
+
 let package = Package(
   name: "Apus",
-  dependencies: [.package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")],
+  dependencies: only == nil ? [.package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")] : [],
   targets: targets,
   swiftLanguageModes: [.v6])

@@ -18,10 +18,11 @@ import ToolKit
         apus vmmap --output memory.svg      address spaces and all frames, as a picture
         apus simulate files --seed 7        the whole system in one process, every run the same
         apus campaign --minutes 2           every message as a crash point, in the simulator
+        apus planted                        mistakes put into a copy of the tree: do the tests find them?
         apus bench ipc-roundtrip null-call  guest instructions, beside the figures of others
       """,
     subcommands: [
-      Boot.self, Sim.self, Test.self, DrillCommand.self, CampaignCommand.self, BenchCommand.self, TraceCommand.self, VMMapCommand.self, Simulate.self, ImageCommand.self,
+      Boot.self, Sim.self, Test.self, DrillCommand.self, CampaignCommand.self, PlantedCommand.self, BenchCommand.self, TraceCommand.self, VMMapCommand.self, Simulate.self, ImageCommand.self,
       Symbolize.self, Clean.self,
     ])
 }

@@ -37,7 +37,7 @@ extension TestSystem {
     auditFrames(&problems, references, tables)
     auditCache(&problems)
     auditTranslations(&problems)
-    return problems
+    return problems + early
   }
 
   private func isContiguous(_ object: MemoryObject.Pointer) -> Bool {
@@ -260,6 +260,38 @@ extension TestSystem {
         if !keeps { problems.append("a stale directory entry of \(String(block << 21, radix: 16))") }
       }
     }
+  }
+
+  /// V86: until the kernel has answered a flush, other processors reach by their TLBs what the tables do not show any more. So
+  /// what such a translation leads to is still in use, or waits in limbo; it is not free for others. VM's tables are read in
+  /// the middle of an operation here, which is what another processor does.
+  func checkLimbo(_ root: UInt64) {
+    var waiting: Set<UInt64>?
+    for (page, cached) in kernel.translations[root] ?? [:] where early.isEmpty {
+      let frame = cached & PageEntry.frameMask
+      guard kernel.walk(root, page) & PageEntry.frameMask != frame, isFree(frame >> 12) else { continue }
+      if waiting == nil { waiting = limbo() }
+      if !waiting!.contains(frame >> 12) { early.append("V86: the frame of \(String(page, radix: 16)) was free before the flush") }
+    }
+  }
+
+  private func isFree(_ number: UInt64) -> Bool {
+    for index in 0..<vm.frames.sectionCount {
+      let section = vm.frames.sections[index]
+      if number >= section.first, number < section.end { return section.records[Int(number - section.first)].kind == .free }
+    }
+    return false
+  }
+
+  /// Frames that are free once their translations are flushed.
+  func limbo() -> Set<UInt64> {
+    var found: Set<UInt64> = []
+    var at = vm.frames.firstLimbo
+    while at != FrameRecord.none {
+      found.insert(UInt64(at))
+      at = vm.frames.owned(Frame(number: UInt64(at))).pointee.next
+    }
+    return found
   }
 
   func expectSound(_ location: SourceLocation = #_sourceLocation) {

@@ -40,6 +40,9 @@ final class FakeKernel {
   /// drops those of its address, any flush all of the root (SDM vol. 3, 4.10.4.1).
   var directories: [UInt64: [UInt64: UInt64]] = [:]
 
+  /// Called before a processor forgets anything: with the root, and the range; nil when the root itself is given up.
+  var willForget: ((_ root: UInt64, _ range: Range<UInt64>?) -> Void)?
+
   init(window: UnsafeMutableRawPointer) { self.window = window }
 
   func words(_ physical: UInt64) -> UnsafeMutablePointer<UInt64> {
@@ -104,6 +107,7 @@ final class FakeKernel {
     case .spaceFlush:
       let call = message.body(Kernel.SpaceFlush.self)
       let end = call.address &+ call.count << 12
+      willForget?(call.root, call.address..<end)
       directories[call.root] = nil
       translations[call.root] = translations[call.root]?.filter { $0.key < call.address || $0.key >= end }
     case .threadCreate:
@@ -152,6 +156,7 @@ final class FakeKernel {
   }
 
   private func forget(_ root: UInt64) {
+    willForget?(root, nil)
     translations[root] = nil
     directories[root] = nil
   }

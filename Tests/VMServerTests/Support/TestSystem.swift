@@ -18,6 +18,8 @@ final class TestSystem {
   let boot: UnsafeMutablePointer<BootInformation>
   let window: UnsafeMutableRawPointer
   private let windowSize: Int
+  /// What `checkLimbo` found.
+  var early: [String] = []
   /// Slots for `process`.
   private var nextSlot = 100
 
@@ -47,6 +49,7 @@ final class TestSystem {
     kernel = FakeKernel(window: window)
     ipc = FakeTransport(kernel: kernel)
     vm = VirtualMemory(UnsafePointer(boot), window: window)!
+    kernel.willForget = { [unowned self] root, _ in checkLimbo(root) }
     if !floors {
       vm.frames.userFloor = 0
       vm.frames.serviceFloor = 0
