@@ -27,7 +27,7 @@ extension ModelRun {
     processes.remove(at: index)
   }
 
-  /// A new image of a page of text and two of data below the heap. What fails leaves the old one as it was, whether VFS
+  /// A new image of a page of text and two of data below the heap, and below those perhaps two pages of a file. What fails leaves the old one as it was, whether VFS
   /// gives up at once or only when it begins anew.
   mutating func exec(_ index: Int) {
     let thread = processes[index].thread
@@ -42,11 +42,19 @@ extension ModelRun {
     system.vm.frames.failing = failing
     let values = (0..<3).map { _ in UInt8(random.below(256)) }
     let text: UInt64 = 0x4FD
+    let file = random.once(in: 2) ? files[random.below(files.count)] : nil
+    let offset = UInt64(random.below(8)), access = Self.accesses[2 + random.below(4)]
     var error: Errno?
     do throws(Errno) {
       try system.call(VM.ExecBegin(process: thread), from: vfs)
       try system.call(VM.ExecMap(process: thread, address: text << 12, length: 4096, protection: 5), from: vfs)
       try system.call(VM.ExecMap(process: thread, address: (text + 1) << 12, length: 8192, protection: 3), from: vfs)
+      if let file {
+        let map = PageCache.Map(
+          process: thread, mount: file.mount, inode: file.inode, position: offset << 12, address: (text - 2) << 12, length: 8192, size: file.size,
+          protection: access, allowed: access, flags: VM.Flags.private | PageCache.Map.image)
+        if try system.call(map, from: vfs).isFirst != 0 { firstMappings += 1 }
+      }
       for page in 0..<3 as Range<UInt64> {
         let byte = system.window + Int(system.frame(vfs, buffer))
         byte.storeBytes(of: values[Int(page)], as: UInt8.self)
@@ -62,6 +70,11 @@ extension ModelRun {
       let access: UInt32 = page == 0 ? 5 : 3
       processes[index].pages[text + page] = FlatPage(
         access: access, allowed: access, origin: .image, backing: .own(Ends(first: values[Int(page)])))
+    }
+    guard let file else { return }
+    for page in 0..<2 as Range<UInt64> {
+      processes[index].pages[text - 2 + page] = FlatPage(
+        access: access, allowed: access, origin: .image, backing: .file(file, offset + page, isShared: false, copy: nil))
     }
   }
 }
