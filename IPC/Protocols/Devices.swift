@@ -161,7 +161,7 @@ public enum Char {
 
 /// What the example driver answers beside the `Char` protocol (/dev/echo).
 public enum Echo {
-  public enum Number: Int32, CaseIterable { case ping = 0xA00 }
+  public enum Number: Int32, CaseIterable { case ping = 0xA00, sum, giveBack }
 
   /// Comes back as it went: the request that `ipc-roundtrip` measures.
   public struct Ping: Call {
@@ -172,5 +172,28 @@ public enum Echo {
       public var words: Message.Payload
       public init(words: Message.Payload) { self.words = words }
     }
+  }
+
+  /// Adds up the 64-bit words of memory that the caller lent (`VM.Lend`, to read and write), where they are, and puts the sum
+  /// into the last of them. The memory stays borrowed and pinned, for the next sum, until `GiveBack` or a sum of another loan.
+  public struct Sum: Call {
+    public static var number: Int32 { Number.sum.rawValue }
+    public var loan: UInt64
+    /// In bytes, from the start of the loan; whole pages.
+    public var length: UInt64
+    public init(loan: UInt64, length: UInt64) {
+      self.loan = loan
+      self.length = length
+    }
+    public struct Reply: Wire {
+      public var sum: UInt64
+      public init(sum: UInt64) { self.sum = sum }
+    }
+  }
+
+  /// Lets go of what the last sum borrowed.
+  public struct GiveBack: Call {
+    public static var number: Int32 { Number.giveBack.rawValue }
+    public init() {}
   }
 }

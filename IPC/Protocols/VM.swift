@@ -8,6 +8,7 @@ public enum VM {
     case spawn, release, mapPhysical, mapContiguous, mapModule, allowPhysical
     case information, regionInformation, commandLine
     case madvise, mincore, mlock, munlock, mlockall, msync, mremap, immutable, nameRegion, getLimit, setLimit, signalStack
+    case lend, borrow, endLoan
   }
 
   public enum Protection {
@@ -346,6 +347,10 @@ public enum VM {
     @inlinable public static var mapped: UInt16 { 16 }
     @inlinable public static var sequential: UInt16 { 32 }
     @inlinable public static var random: UInt16 { 64 }
+    /// Private memory that is or was lent: what others may borrow.
+    @inlinable public static var lent: UInt16 { 128 }
+    /// Borrowed, and its lender has to leave it as it is.
+    @inlinable public static var pinned: UInt16 { 256 }
   }
 
   public enum RegionKind {
@@ -360,6 +365,8 @@ public enum VM {
     /// Kept free: below a stack.
     @inlinable public static var reserved: UInt8 { 8 }
     @inlinable public static var file: UInt8 { 9 }
+    /// Memory of another space, lent by it.
+    @inlinable public static var borrowed: UInt8 { 10 }
   }
 
   /// 48 bytes of the kernel command line from byte `offset` on, padded with zero bytes. Everybody may

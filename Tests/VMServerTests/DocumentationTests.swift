@@ -24,7 +24,7 @@ import Testing
       #expect(table.contains("\n| \(type) |"), "\(type)")
       count += 1
     }
-    #expect(count == 8)
+    #expect(count == 10)
   }
 
   @Test("V95 the README of VM says of every call who may make it", arguments: VM.Number.allCases.map { "\($0)" }) func calls(_ name: String) throws {

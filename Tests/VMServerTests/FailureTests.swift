@@ -144,6 +144,43 @@ import Testing
     #expect(count == [1, 1, 2, 1, 2, 2, 1, 1][kind])
   }
 
+  @Test("V56 V75 R4 lending, borrowing, and a fork of what is lent happen whole or not at all", arguments: 0..<6)
+  func loans(_ kind: Int) throws {
+    func lend(_ world: World, _ first: UInt64 = 2, pages: UInt64 = 4) throws(Errno) -> UInt64 {
+      let call = VM.Lend(to: world.driver, address: world.mapping + first << 12, length: pages << 12, access: 3)
+      return try world.system.call(call, from: world.process).loan
+    }
+    func borrow(_ world: World, _ loan: UInt64, pages: UInt64 = 4, pinned: Bool = false) -> Errno? {
+      world.system.error(VM.Borrow(from: world.process, loan: loan, length: pages << 12, protection: 3, flags: pinned ? 1 : 0), from: world.driver)
+    }
+    func prepare(_ world: World) throws {
+      switch kind {
+      case 1: _ = try world.system.fork(world.process)
+      case 2, 3:
+        // One page of the loan was never touched.
+        try world.system.call(VM.MAdvise(address: world.mapping + 0x3000, length: 4096, advice: VM.Advice.dontNeed), from: world.process)
+        _ = try lend(world)
+      case 4, 5:
+        let loan = try lend(world)
+        if kind == 4 { #expect(borrow(world, loan) == nil) } else { try world.system.call(VM.EndLoan(loan: loan), from: world.process) }
+      default: break
+      }
+      if kind == 2 || kind == 3 { world.system.write(world.process, world.mapping + 0x3000, 4) }
+      try fillRegions(world)
+    }
+    let count = try failEach({ try prepare($0) }) { world in
+      switch kind {
+      case 0, 1:
+        do throws(Errno) { _ = try lend(world) } catch { return error }
+        return nil
+      case 2: return borrow(world, 1)
+      case 3: return borrow(world, 1, pinned: true)
+      default: return world.system.error(VM.Fork(parent: world.process), from: .pm)
+      }
+    }
+    #expect(count >= [3, 3, 1, 2, 3, 2][kind])
+  }
+
   @Test("V56 exec, step by step") func exec() throws {
     try failEach({ try fillRegions($0) }) { $0.system.error(VM.ExecBegin(process: $0.process), from: $0.vfs) }
     func begin(_ world: World) throws { try world.system.call(VM.ExecBegin(process: world.process), from: world.vfs) }

@@ -18,6 +18,7 @@ import Testing
       case .mmap, .munmap, .mprotect, .brk, .information, .regionInformation, .commandLine: continue
       case .mapPhysical, .mapContiguous, .mapModule: allowed = [.pm, .vfs, .rs, .disk, .proc]
       case .madvise, .mincore, .mlock, .munlock, .mlockall, .msync, .mremap, .immutable, .nameRegion, .getLimit, .setLimit, .signalStack: continue
+      case .lend, .borrow, .endLoan: continue
       case .fork, .exit: allowed = [.pm]
       case .execBegin, .execMap, .execWrite, .execCommit, .execAbort: allowed = [.vfs]
       case .spawn, .release, .allowPhysical: allowed = [.rs]
@@ -89,7 +90,7 @@ import Testing
       }
     }
     for step in 0..<60_000 {
-      var message = Message(type: Int32(random.below(8) == 0 ? Int(Int32(truncatingIfNeeded: random.next())) : 0xFF + random.below(24)))
+      var message = Message(type: Int32(random.below(8) == 0 ? Int(Int32(truncatingIfNeeded: random.next())) : 0xFF + random.below(VM.Number.allCases.count + 2)))
       message.payload = (word(), word(), word(), word(), word(), word(), word())
       let caller = random.below(10) == 0 ? Endpoint(raw: UInt32(truncatingIfNeeded: random.next())) : callers[random.below(callers.count)]
       let isFault = random.below(5) == 0

@@ -139,14 +139,14 @@ func regionText(_ region: VM.RegionInformation.Reply) -> [UInt8] {
   text.append(access & VM.Protection.execute != 0 ? UInt8(ascii: "x") : 0x2D)
   text.append(region.flags & VM.RegionFlags.shared != 0 ? UInt8(ascii: "s") : UInt8(ascii: "p"))
   text += " "
-  let kinds: [StaticString] = ["anonymous", "stack", "heap", "physical", "contiguous", "module", "stub", "image", "reserved", "file"]
+  let kinds: [StaticString] = ["anonymous", "stack", "heap", "physical", "contiguous", "module", "stub", "image", "reserved", "file", "borrowed"]
   text += left([UInt8](Int(region.kind) < kinds.count ? kinds[Int(region.kind)] : "?"), 10)
   text += right(digits(region.offset, base: 16, width: 8), 9)
   text += right(decimal(UInt64(region.resident)), 7)
   text += right(decimal(UInt64(region.shared)), 7)
   for (flag, word): (UInt16, StaticString) in [
     (VM.RegionFlags.locked, " locked"), (VM.RegionFlags.immutable, " immutable"), (VM.RegionFlags.sequential, " sequential"),
-    (VM.RegionFlags.random, " random"),
+    (VM.RegionFlags.random, " random"), (VM.RegionFlags.lent, " lent"), (VM.RegionFlags.pinned, " pinned"),
   ] where region.flags & flag != 0 { text += word }
   if region.name.0 != 0 {
     text += " "

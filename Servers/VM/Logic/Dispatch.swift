@@ -15,6 +15,7 @@ enum Caller {
     case .mmap, .munmap, .mprotect, .brk, .information, .regionInformation, .commandLine: .anyone
     case .madvise, .mincore, .mlock, .munlock, .mlockall, .msync, .mremap, .immutable, .nameRegion, .getLimit, .setLimit, .signalStack:
       .anyone
+    case .lend, .borrow, .endLoan: .anyone
     case .mapPhysical, .mapContiguous, .mapModule: .service
     case .fork, .exit: .pm
     case .execBegin, .execMap, .execWrite, .execCommit, .execAbort: .vfs
@@ -97,6 +98,9 @@ extension VirtualMemory {
       return Message(reply: try getLimit(try own(call.process == .none ? source : call.process), call.resource))
     case .setLimit: try setLimit(try own(source), message.body(), &ipc)
     case .signalStack: try setSignalStack(try own(source), message.body(), &ipc)
+    case .lend: return Message(reply: VM.Lend.Reply(loan: try lend(try own(source), message.body(), &ipc)))
+    case .borrow: return Message(reply: VM.AddressReply(address: try borrow(try own(source), message.body())))
+    case .endLoan: try endLoan(try own(source), message.body(VM.EndLoan.self).loan)
     case .commandLine: return Message(reply: commandLine(from: message.body(VM.CommandLine.self).offset))
     }
     return Message(reply: Done())

@@ -97,7 +97,7 @@ extension VirtualMemory {
     let writable = supplied.writable && LeafEntry.isWritable(region) ? PageEntry.writable : 0
     set(known ?? makeLeaf(space, page), supplied.frame, LeafEntry.flags(region) | writable)
     switch region.pointee.type {
-    case .anonymous, .shared: space.pointee.zeroFaults &+= 1
+    case .anonymous, .shared, .lent, .borrowed: space.pointee.zeroFaults &+= 1
     case .image where writing: space.pointee.copyFaults &+= 1
     case .filePrivate, .fileShared: space.pointee.fileFaults &+= 1
     default: break

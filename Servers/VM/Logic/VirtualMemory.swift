@@ -11,6 +11,9 @@ public struct VirtualMemory: BitwiseCopyable {
   var spaceRecords: RecordPool<Space>
   var regions: RecordPool<Region>
   var objects: RecordPool<MemoryObject>
+  var loans: RecordPool<Loan>
+  /// The name of the next loan.
+  var nextLoan: UInt64 = 1
   /// The page cache.
   var files: FileTable
 
@@ -59,6 +62,7 @@ public struct VirtualMemory: BitwiseCopyable {
     spaceRecords = RecordPool()
     regions = RecordPool()
     objects = RecordPool()
+    loans = RecordPool()
     parkedFaults = RecordPool()
   }
 
@@ -78,6 +82,7 @@ public struct VirtualMemory: BitwiseCopyable {
     frames.reserved = 0
     if regions.slab.empty != nil { regions.slab.trim(&frames) }
     if objects.slab.empty != nil { objects.slab.trim(&frames) }
+    if loans.slab.empty != nil { loans.slab.trim(&frames) }
     if parkedFaults.slab.empty != nil { parkedFaults.slab.trim(&frames) }
     if spaceRecords.slab.empty != nil { spaceRecords.slab.trim(&frames) }
     frames.settle()

@@ -79,6 +79,10 @@ struct FlatPage {
   var allowed: UInt32 = 7
   var origin = Origin.mapped
   var isLocked = false
+  /// Private memory that was lent: those who borrow see it, a fork copies it.
+  var isLent = false
+  /// What it is borrowed by.
+  var loan: FlatLoan?
   var backing: Backing
 
   /// Whether what is behind the page exists: else an access is SIGBUS.
@@ -95,7 +99,7 @@ struct FlatPage {
   var isPrivate: Bool {
     switch backing {
     case .own: true
-    case .object: false
+    case .object: isLent
     case .file(_, _, let isShared, _): !isShared
     }
   }
@@ -150,6 +154,37 @@ struct FlatPage {
     }
     return page
   }
+}
+
+/// Pages of one process that another may show.
+final class FlatLoan {
+  let id: UInt64
+  let borrower: Endpoint
+  let access: UInt32
+  /// As the borrower has them.
+  let pages: [FlatPage]
+  /// `.none` once it is gone.
+  var lender: Endpoint
+  /// Whether anybody may still borrow.
+  var isOpen = true
+
+  init(id: UInt64, lender: Endpoint, borrower: Endpoint, access: UInt32, pages: [FlatPage]) {
+    self.id = id
+    self.lender = lender
+    self.borrower = borrower
+    self.access = access
+    self.pages = pages
+  }
+
+  func shows(_ object: FlatObject) -> Bool { pages.contains { $0.object?.of === object } }
+  func shows(_ page: FlatPage) -> Bool {
+    guard let (object, index) = page.object else { return false }
+    return pages.contains { $0.object.map { $0.of === object && $0.index == index } ?? false }
+  }
+}
+
+extension FlatPage {
+  var object: (of: FlatObject, index: UInt64)? { if case .object(let object, let index) = backing { (object, index) } else { nil } }
 }
 
 /// A process: values, so that a copy is a fork; objects and files are shared by reference.

@@ -8,7 +8,7 @@ extension ModelRun {
   /// Flags and expected error of a mapping at a place of the arena, or anywhere.
   mutating func place(_ index: Int, _ pages: Range<UInt64>) -> (kind: Int, flags: UInt32, expected: Errno?) {
     switch random.below(3) {
-    case 0: return (0, VM.Flags.fixed, nil)
+    case 0: return (0, VM.Flags.fixed, isPinned(index, pages) ? .busy : nil)
     case 1: return (1, VM.Flags.fixedNoReplace, pages.contains { processes[index].pages[$0] != nil } ? .fileExists : nil)
     default: return (2, 0, nil)
     }
@@ -55,14 +55,14 @@ extension ModelRun {
   mutating func unmap(_ index: Int) {
     let pages = usedRange(index)
     let error = system.error(VM.MUnmap(address: pages.lowerBound << 12, length: UInt64(pages.count) << 12), from: processes[index].thread)
-    guard agree("munmap", error, expected: nil) else { return }
+    guard agree("munmap", error, expected: isPinned(index, pages) ? .busy : nil) else { return }
     for number in pages { processes[index].pages[number] = nil }
   }
 
   mutating func protect(_ index: Int) {
     let pages = usedRange(index)
     let access = Self.accesses[random.below(6)]
-    let expected = firstError(index, pages) { access & ~$0.allowed != 0 ? .accessDenied : nil }
+    let expected = firstError(index, pages) { access & ~$0.allowed != 0 ? .accessDenied : nil } ?? (isPinned(index, pages) ? .busy : nil)
     let call = VM.MProtect(address: pages.lowerBound << 12, length: UInt64(pages.count) << 12, protection: access)
     guard agree("mprotect", system.error(call, from: processes[index].thread), expected: expected) else { return }
     for number in pages { processes[index].pages[number]!.access = access }
@@ -81,17 +81,21 @@ extension ModelRun {
     if isFull(index), mayMove, !isFixed { return }
     let flags = (mayMove ? VM.Remap.mayMove : 0) | (isFixed ? VM.Remap.fixed : 0)
     let call = VM.MRemap(address: first << 12, oldLength: old << 12, newLength: new << 12, flags: flags, newAddress: isFixed ? target << 12 : 0)
+    takeBack(index)
     var place: UInt64 = 0
     var error: Errno?
     do throws(Errno) { place = try system.call(call, from: thread).address >> 12 } catch let thrown { error = thrown }
     let source = processes[index].pages[first]
     let overlaps = isFixed && target < first + old && first < target + new
-    if error != nil, error != .noMemory, old == 1, mayMove, !overlaps, source != nil { problems.append("mremap of one page: \(error!.rawValue)") }
+    // Pinned, or longer than what others have.
+    let isHeld = error == .busy && (isPinned(index, first..<first + old) || isFixed && isPinned(index, target..<target + new) || source?.isLent ?? false && new > old)
+      || error == .badAddress && source?.loan != nil && new > old
+    if error != nil, error != .noMemory, !isHeld, old == 1, mayMove, !overlaps, source != nil { problems.append("mremap of one page: \(error!.rawValue)") }
     if error != .badAddress, source == nil, !overlaps { problems.append("mremap of nothing: \(error.map { "\($0.rawValue)" } ?? "done")") }
     tally["mremap", default: (0, 0)].tried += 1
     guard error == nil, let source else { return }
     tally["mremap"]!.done += 1
-    if old == 0, source.isPrivate || source.isFile { problems.append("mremap doubled what is private") }
+    if old == 0, source.isPrivate || source.isFile || source.loan != nil { problems.append("mremap doubled what is private") }
     if isFixed, place != target { problems.append("mremap went elsewhere") }
     let moved = (0..<min(old, new)).map { processes[index].pages[first + $0] }
     // What only gets shorter may have holes.
@@ -109,8 +113,9 @@ extension ModelRun {
     let pages = usedRange(index)
     let advice = [VM.Advice.normal, VM.Advice.random, VM.Advice.sequential, VM.Advice.willNeed, VM.Advice.dontNeed, VM.Advice.dontNeed, VM.Advice.free][random.below(7)]
     let forgets = advice == VM.Advice.dontNeed || advice == VM.Advice.free
+    takeBack(index)
     let expected = firstError(index, pages) ?? firstError(index, pages) { page in
-      forgets && (page.isLocked || advice == VM.Advice.free && !page.isAnonymous) ? .invalidArgument : nil
+      forgets && (page.isLocked || page.isLent || advice == VM.Advice.free && !page.isAnonymous) ? .invalidArgument : nil
     }
     let call = VM.MAdvise(address: pages.lowerBound << 12, length: UInt64(pages.count) << 12, advice: advice)
     let done = agree("madvise", system.error(call, from: processes[index].thread), expected: expected)

@@ -8,11 +8,12 @@ import Protocols
 extension ModelRun {
   mutating func fork(_ index: Int) {
     guard processes.count < 6 else { return }
+    takeBack(index)
     var error: Errno?
     var child = processes[index]
     do throws(Errno) { child.thread = try system.fork(processes[index].thread) } catch let thrown { error = thrown }
     guard agree("fork", error, expected: nil) else { return }
-    for number in child.pages.keys { child.pages[number]!.isLocked = false }
+    for number in child.pages.keys { child.pages[number]!.inherit() }
     processes.append(child)
   }
 
@@ -23,6 +24,7 @@ extension ModelRun {
   }
 
   mutating func end(_ index: Int) {
+    dropLoans(of: processes[index].thread)
     system.exit(processes[index].thread)
     processes.remove(at: index)
   }
@@ -64,6 +66,7 @@ extension ModelRun {
     } catch let thrown { error = thrown }
     if error != nil, random.once(in: 2) { _ = system.error(VM.ExecAbort(process: thread), from: vfs) }
     guard agree("exec", error, expected: nil) else { return }
+    dropLoans(of: thread)
     processes[index].pages = [:]
     processes[index].heapEnd = 0x500
     for page in 0..<3 as Range<UInt64> {

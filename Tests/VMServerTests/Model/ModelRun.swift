@@ -19,6 +19,10 @@ struct ModelRun {
   let arena: UInt64
   let arenaPages = 48
   let free: UInt64
+  /// Borrows and pins, and nothing else.
+  let service: Endpoint
+  var loans: [FlatLoan] = []
+  var borrowings: [FlatBorrowing] = []
   var firstMappings = 0
   var refused = 0
   var problems: [String] = []
@@ -39,6 +43,7 @@ struct ModelRun {
     // Two files on a disk, two in memory, which has room for fewer pages than they may have.
     files = [FlatFile(7, size: 6 << 12), FlatFile(8, size: 20 << 12), FlatFile(9, size: 0, mount: 2), FlatFile(10, size: 9 << 12, mount: 2)]
     try system.call(PageCache.MakeStore(mount: 2, pages: 36), from: vfs)
+    service = system.service(.echo)
     free = system.information.free
     processes = [FlatProcess(thread: system.process())]
   }
@@ -63,6 +68,10 @@ struct ModelRun {
     case 60..<63: fork(index)
     case 63: exec(index)
     case 64..<66: read(index)
+    case 66..<69: lend(index)
+    case 69..<73: borrow()
+    case 73..<75: giveBack(index)
+    case 75: endLoan()
     default: touch(index)
     }
     system.vm.frames.failing = 0
@@ -197,6 +206,7 @@ struct ModelRun {
     for index in processes.indices {
       for page in processes[index].pages.keys.sorted() where !processes[index].isWaiting { look(index, page, .read) }
     }
+    for index in borrowings.indices { lookAtBorrowed(index) }
     system.kernel.exceptions = []
     system.kernel.calls = []
   }
@@ -205,12 +215,14 @@ struct ModelRun {
   mutating func finish() {
     while !system.kernel.pageRequests.isEmpty { serve() }
     while !processes.isEmpty { end(processes.count - 1) }
+    for index in borrowings.indices { lookAtBorrowed(index) }
+    while !borrowings.isEmpty { giveBack(borrowing: borrowings.count - 1, whole: true) }
     for file in files where !file.isStore { takeChanged(file, all: true) }
     for mount: UInt32 in 1...2 where system.error(PageCache.Forget(mount: mount, inode: 0), from: vfs) != nil { problems.append("forget") }
     problems += system.audit()
     let information = system.information
     if information.free != free { problems.append("\(information.free) frames are free, \(free) were at the beginning") }
-    if information.spaces != 1 || system.vm.frames.cache != 0 { problems.append("something is left") }
+    if information.spaces != 2 || system.vm.loans.slab.used != 0 || system.vm.frames.cache != 0 { problems.append("something is left") }
     if system.kernel.unmapped.count != firstMappings { problems.append("VFS heard \(system.kernel.unmapped.count) farewells of \(firstMappings)") }
   }
 }

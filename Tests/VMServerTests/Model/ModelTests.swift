@@ -10,7 +10,7 @@ import Testing
   static let steps = environment["VM_STEPS"].flatMap { Int($0) } ?? 150_000
 
   @Test(
-    "V34 V48 V68 V80 V94 random calls for memory and files, touches, fork, exec, exit, with allocations that fail, agree with flat memory",
+    "V34 V48 V68 V75 V76 V80 V94 random calls for memory, loans and files, touches, fork, exec, exit, with allocations that fail, agree with flat memory",
     arguments: 0..<4)
   func agreesWithModel(_ part: UInt64) throws {
     let seed = Self.seed &+ part

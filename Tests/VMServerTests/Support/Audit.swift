@@ -27,6 +27,7 @@ extension TestSystem {
       }
       if space.pointee.thread != .none, vm.spaces[space.pointee.thread] != space { problems.append("space and thread disagree") }
     }
+    auditLoans(&problems, &objects)
     for (object, count) in objects {
       if object.pointee.references != count { problems.append("object has \(object.pointee.references) references, should \(count)") }
       auditObject(object, &references, isContiguous: object.pointee.pages > 0 && isContiguous(object))
@@ -38,6 +39,54 @@ extension TestSystem {
     auditCache(&problems)
     auditTranslations(&problems)
     return problems + early
+  }
+
+  /// Loans against the regions that name them, and their hold of objects.
+  private func auditLoans(_ problems: inout [String], _ objects: inout [MemoryObject.Pointer: UInt32]) {
+    var borrowings: [Loan.Pointer: UInt32] = [:]
+    var pins: [Loan.Pointer: UInt32] = [:]
+    var lent: [MemoryObject.Pointer: UInt32] = [:]
+    var lenders: [Loan.Pointer: Space.Pointer] = [:]
+    for index in 0..<Spaces.limit {
+      guard let space = vm.spaces[index: index] else { continue }
+      var count = 0
+      var next = space.pointee.loans
+      while let loan = next {
+        next = loan.pointee.next
+        count += 1
+        lenders[loan] = space
+        borrowings[loan, default: 0] += 0
+        if !loan.pointee.isEnded, let object = loan.pointee.object { objects[object, default: 0] += 1 }
+        if loan.pointee.isEnded, loan.pointee.borrowings == 0 { problems.append("a loan was kept for nobody") }
+      }
+      if count != space.pointee.loanCount { problems.append("\(count) loans, counted \(space.pointee.loanCount)") }
+      var link = space.pointee.regions.lowest(above: 0)
+      while let region = link {
+        link = space.pointee.regions.next(region)
+        if region.pointee.type == .lent {
+          if let object = region.pointee.object { lent[object, default: 0] += 1 } else { problems.append("lent memory without an object") }
+          if !space.pointee.hasLent { problems.append("a space does not know that it has lent memory") }
+        }
+        if let loan = region.pointee.loan {
+          borrowings[loan, default: 0] += 1
+          if region.pointee.has(Region.pinned) { pins[loan, default: 0] += 1 }
+          if loan.pointee.object != region.pointee.object || loan.pointee.type != region.pointee.type || loan.pointee.cache != region.pointee.cache
+            || region.pointee.first < loan.pointee.first || region.pointee.first + region.pointee.pages > loan.pointee.first + loan.pointee.pages
+          {
+            problems.append("a region shows what its loan does not have")
+          }
+        } else if region.pointee.type == .borrowed || region.pointee.has(Region.pinned) {
+          problems.append("borrowed without a loan")
+        }
+      }
+    }
+    for (loan, count) in borrowings {
+      if loan.pointee.borrowings != count { problems.append("a loan counts \(loan.pointee.borrowings) regions, not \(count)") }
+      if loan.pointee.pins != pins[loan, default: 0] { problems.append("a loan counts \(loan.pointee.pins) pins") }
+      if loan.pointee.lender != lenders[loan] { problems.append("a loan has the wrong lender") }
+    }
+    if UInt64(borrowings.count) != vm.loans.slab.used { problems.append("\(borrowings.count) loans, records \(vm.loans.slab.used)") }
+    for (object, count) in lent where object.pointee.mapped != count { problems.append("an object counts \(object.pointee.mapped) regions of its lender") }
   }
 
   private func isContiguous(_ object: MemoryObject.Pointer) -> Bool {

@@ -42,6 +42,8 @@ public struct Peer: Sendable {
     Peer("scale-munmap-65536", "munmap of one page, 65,536 regions", [:], bar: nil, goal: nil),
     Peer("scale-fork-100", "fork, for each region, 100 regions", [:], bar: nil, goal: nil),
     Peer("scale-fork-65536", "fork, for each region, 65,536 regions", [:], bar: nil, goal: nil),
+    Peer("lend-64KiB", "lend, borrow pinned, add up, give back, end", [:], bar: nil, goal: nil),
+    Peer("lend-64KiB-again", "add up what was lent before", [:], bar: nil, goal: nil),
     Peer("read-per-KiB", "1 MiB read from a cached file", ["Linux": 252], bar: 300, goal: 150),
     Peer("boot-to-shell", "power-on to the first prompt (peers: to the first user instruction)",
       ["xv6": 71_193_950, "seL4": 210_725_738, "Linux": 1_612_417_975], bar: 150_000_000, goal: 50_000_000),

@@ -26,11 +26,17 @@ func nullCall() {
   samples.report("null-call")
 }
 
+/// Already up is as good.
+func startEcho() throws(Errno) {
+  do throws(Errno) { _ = try request(RS.Up(name: packed(Bytes("echo")) ?? (0, 0)), of: .rs) } catch {
+    if error != .alreadyInProgress && error != .busy { throw error }
+  }
+}
+
 /// sendRec and replyReceive with 56 bytes, the partner a service in a space of its own, every check on.
 func ipcRoundTrip() {
   do throws(Errno) {
-    // Already up is as good.
-    do throws(Errno) { _ = try request(RS.Up(name: packed(Bytes("echo")) ?? (0, 0)), of: .rs) } catch { if error != .alreadyInProgress && error != .busy { throw error } }
+    try startEcho()
     var samples = Samples(2001)
     let overhead = Samples.overhead
     var kernel = KernelTrap()

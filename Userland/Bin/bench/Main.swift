@@ -10,6 +10,7 @@ private let figures: [(name: StaticString, run: @Sendable () -> Void)] = [
   ("cow-fault", copyOnWrite), ("mmap-munmap", mapUnmap), ("munmap-split", unmapSplit), ("mprotect-split", protectSplit),
   ("pipe-roundtrip", pipeRoundTrip), ("fork-exit-wait", forkExitWait), ("fork-exec-wait", forkExecWait),
   ("fork-1MiB", forkSmall), ("fork-256MiB", forkLarge), ("read-per-KiB", readPerKiB),
+  ("lend-64KiB", lendOnce), ("lend-64KiB-again", lendAgain),
   ("scale", scale),
 ]
 

@@ -29,6 +29,7 @@ private let checks: [Check] = [
   Check(name: "own-stack", body: ownStack),
   Check(name: "stub", body: stub),
   Check(name: "stub-write", ending: { .signal(Signal.segmentation) }, body: writeStub),
+  Check(name: "lending", body: lending),
   Check(name: "wrong-stack", ending: { .signal(Signal.segmentation) }, body: wrongStack),
   Check(name: "wrong-trap", ending: { .signal(Signal.segmentation) }, body: wrongTrap),
   Check(name: "former-stack", ending: { .signal(Signal.segmentation) }, body: formerStack),

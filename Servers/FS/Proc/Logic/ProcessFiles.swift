@@ -63,6 +63,8 @@ extension ProcFileSystem {
       if region.flags & VM.RegionFlags.immutable != 0 { line.append(" immutable") }
       if region.flags & VM.RegionFlags.sequential != 0 { line.append(" sequential") }
       if region.flags & VM.RegionFlags.random != 0 { line.append(" random") }
+      if region.flags & VM.RegionFlags.lent != 0 { line.append(" lent") }
+      if region.flags & VM.RegionFlags.pinned != 0 { line.append(" pinned") }
       if region.name.0 != 0 {
         line.append(" [")
         withUnsafeBytes(of: region.name) { line.append(UnsafeRawBufferPointer(rebasing: $0[..<($0.firstIndex(of: 0) ?? $0.count)])) }
@@ -143,6 +145,7 @@ extension ProcFileSystem {
     case VM.RegionKind.image: "image"
     case VM.RegionKind.reserved: "reserved"
     case VM.RegionKind.file: "file"
+    case VM.RegionKind.borrowed: "borrowed"
     default: "unknown"
     }
   }

@@ -85,7 +85,7 @@ extension VirtualMemory {
   mutating func show(_ file: FilePages.Pointer, size: UInt64) -> Bool {
     file.pointee.size = size
     if let object = file.pointee.object {
-      retain(object)
+      object.pointee.references &+= 1
       return false
     }
     var object = MemoryObject(pages: 0, root: Frame(number: 0))

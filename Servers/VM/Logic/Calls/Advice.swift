@@ -17,6 +17,7 @@ extension VirtualMemory {
     }
     guard let range = try Self.touched(call.address, call.length) else { return }
     try checkCovered(space, range)
+    if advice == VM.Advice.dontNeed || advice == VM.Advice.free { try takeBack(space, range, &ipc) }
     var link = space.pointee.regions.first(in: range)
     while let region = link {
       guard !region.pointee.has(Region.immutable) else { throw .notPermitted }
@@ -114,12 +115,13 @@ extension VirtualMemory {
 extension Region {
   /// Whether madvise may drop its pages: those that come back as they were mapped, or as all see them.
   fileprivate func canForget(byFree: Bool) -> Bool {
-    if flags & Region.locked != 0 { return false }
+    if flags & (Region.locked | Region.pinned) != 0 { return false }
     switch type {
     // What exec wrote there is nowhere else: it would come back as zeros, not as it was.
     case .anonymous: return kind != VM.RegionKind.image
-    case .shared, .image, .filePrivate, .fileShared: return !byFree
-    case .physical, .contiguous, .unbacked: return false
+    case .shared, .image, .filePrivate, .fileShared, .borrowed: return !byFree
+    // What is lent is not the lender's alone to forget.
+    case .physical, .contiguous, .lent, .unbacked: return false
     }
   }
 }

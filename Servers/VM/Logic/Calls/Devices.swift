@@ -87,10 +87,11 @@ extension VirtualMemory {
     } else {
       object = try newContiguous(space, pages, tables: tables)
     }
+    dropOlder(space, object)
 
     // Nothing fails from here on.
     object.pointee.mapped = 1
-    retain(object)
+    object.pointee.references &+= 1
     space.pointee.contiguousCalls &+= 1
     let access = VM.Protection.read | VM.Protection.write
     let region = regions.take(Region(place, .contiguous, kind: VM.RegionKind.contiguous, protection: access, allowed: access, object: object))
@@ -111,6 +112,21 @@ extension VirtualMemory {
       link = object.pointee.next
     }
     return nil
+  }
+
+  /// When a life began while memory of the last one was borrowed, the same call got other frames. The next life has those, and
+  /// the older ones are nobody's.
+  private mutating func dropOlder(_ space: Space.Pointer, _ kept: MemoryObject.Pointer) {
+    var last = kept
+    while let object = last.pointee.next {
+      if object.pointee.call == kept.pointee.call, object.pointee.pages == kept.pointee.pages, object.pointee.mapped == 0 {
+        last.pointee.next = object.pointee.next
+        space.pointee.contiguousPages &-= UInt32(object.pointee.pages)
+        release(object, .contiguous)
+      } else {
+        last = object
+      }
+    }
   }
 
   private mutating func newContiguous(_ space: Space.Pointer, _ pages: UInt64, tables: UInt64) throws(Errno) -> MemoryObject.Pointer {

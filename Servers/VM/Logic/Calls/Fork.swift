@@ -10,12 +10,13 @@ extension VirtualMemory {
     let claim = Claim.user
     var link = parent.pointee.regions.lowest(above: 0)
     while let region = link {
-      guard region.pointee.type.inheritance != .refuse else { throw .notPermitted }
+      guard region.pointee.type.inheritance != .refuse || region.pointee.loan != nil else { throw .notPermitted }
       link = parent.pointee.regions.next(region)
     }
     let child = try makeSpace(claim, &ipc)
     do throws(Errno) {
       try regions.reserve(parent.pointee.regions.count, &frames, claim)
+      try prepareLent(parent, &ipc)
       let reply = try ipc.kernel(Kernel.ThreadFork(
         parent: parent.pointee.thread, root: child.pointee.root.address, space: child.pointee.id))
       child.pointee.supervisor = parent.pointee.supervisor
@@ -36,12 +37,18 @@ extension VirtualMemory {
     link = parent.pointee.regions.lowest(above: 0)
     while let region = link {
       let copy = regions.take(region.pointee)
-      copy.pointee.flags &= ~Region.locked  // locks are not inherited (POSIX)
-      retain(copy.pointee.object)
+      copy.pointee.flags &= ~(Region.locked | Region.pinned)  // locks are not inherited (POSIX)
+      if copy.pointee.type == .lent {
+        copy.pointee.type = .anonymous
+        copy.pointee.object = nil
+        copy.pointee.first = 0
+      }
+      retain(copy.pointee)
       child.pointee.regions.insert(copy)
       link = parent.pointee.regions.next(region)
     }
     if shareTables(parent, child) { flush(parent, PageRange(start: 0, end: AddressSpace.userEnd), &ipc) }
+    copyLent(parent, child)
     return child.pointee.thread
   }
 

@@ -15,7 +15,10 @@ extension VirtualMemory {
     } else if end < oldEnd {
       // It ends where the heap ends: no region gets a hole, so none is reserved.
       let less = PageRange(start: end, end: oldEnd)
-      do throws(Errno) { try reserveClearing(space, less) } catch { return space.pointee.breakAddress }
+      do throws(Errno) {
+        try checkUnpinned(space, less)
+        try reserveClearing(space, less)
+      } catch { return space.pointee.breakAddress }
       remove(space, less, &ipc)
     }
     space.pointee.breakAddress = address

@@ -74,15 +74,17 @@ extension VirtualMemory {
 
 extension Region {
   /// Of private zeroed memory no page has a number.
-  fileprivate var hasOffset: Bool { type != .anonymous && type != .unbacked }
+  fileprivate var hasOffset: Bool { type != .anonymous && type != .lent && type != .unbacked }
 
   /// `VM.RegionFlags`.
   fileprivate var shownFlags: UInt16 {
-    var shown: UInt16 = type.writesInPlace ? VM.RegionFlags.shared : 0
+    var shown: UInt16 = type.writesInPlace && !type.isPrivate ? VM.RegionFlags.shared : 0
     if has(Region.stack) { shown |= VM.RegionFlags.stack }
     if has(Region.immutable) { shown |= VM.RegionFlags.immutable }
     if has(Region.locked) { shown |= VM.RegionFlags.locked }
     if has(Region.mapped) { shown |= VM.RegionFlags.mapped }
+    if type == .lent { shown |= VM.RegionFlags.lent }
+    if has(Region.pinned) { shown |= VM.RegionFlags.pinned }
     if advice == .sequential { shown |= VM.RegionFlags.sequential }
     if advice == .random { shown |= VM.RegionFlags.random }
     return shown

@@ -41,9 +41,7 @@ extension VirtualMemory {
     if call.flags & (VM.Flags.stack | VM.Flags.growsDown) != 0 { region.flags |= Region.stack }
     if isLocked { region.flags |= Region.locked }
     if isShared {
-      var object = MemoryObject(pages: range.pages, root: Frame(number: 0))
-      while object.pages > 1 &<< UInt64(9 &* object.levels) { object.levels &+= 1 }
-      region.object = objects.take(object)
+      region.object = objects.take(MemoryObject(pages: range.pages, root: Frame(number: 0)))
     }
     space.pointee.regions.insert(regions.take(region))
     merge(space, range)
@@ -66,7 +64,7 @@ extension VirtualMemory {
     if call.flags & VM.Flags.fixedNoReplace != 0 {
       guard space.pointee.regions.first(in: range) == nil else { throw .fileExists }
     } else {
-      try checkMapped(space, range)
+      try checkRemovable(space, range)
       try reserveClearing(space, range)
     }
     return range
@@ -86,7 +84,7 @@ extension VirtualMemory {
 
   mutating func munmap<K: Transport>(_ space: Space.Pointer, _ call: VM.MUnmap, _ ipc: inout K) throws(Errno) {
     let hole = try Self.range(call.address, call.length)
-    try checkMapped(space, hole)
+    try checkRemovable(space, hole)
     try regions.reserve(pieces(space, hole), &frames, space.pointee.claim)
     try reserveClearing(space, hole)
     remove(space, hole, &ipc)
@@ -108,6 +106,7 @@ extension VirtualMemory {
       link = space.pointee.regions.next(region, in: range)
     }
     guard at >= range.end else { throw .noMemory }
+    try checkUnpinned(space, range)
     if access & VM.Protection.write != 0 { try admitWritable(space, range) }
     try regions.reserve(2, &frames, space.pointee.claim)
     try frames.reserve(sharedTables(space, range), space.pointee.claim)
@@ -144,6 +143,12 @@ extension VirtualMemory {
       guard region.pointee.isMovable else { throw .notPermitted }
       link = space.pointee.regions.next(region, in: range)
     }
+  }
+
+  /// Whether what is in `range` may go: `.notPermitted` as above, `.busy` if a borrower has pinned any of it (R4).
+  func checkRemovable(_ space: Space.Pointer, _ range: PageRange) throws(Errno) {
+    try checkMapped(space, range)
+    try checkUnpinned(space, range)
   }
 
   /// How many regions `remove` needs: one if the hole is inside a region.
@@ -193,7 +198,7 @@ extension VirtualMemory {
     var upper = region.pointee
     upper.start = address
     upper.first = region.pointee.page(at: address)
-    retain(upper.object)
+    retain(upper)
     space.pointee.regions.resize(region, start: region.pointee.start, end: address)
     space.pointee.regions.insert(regions.take(upper))
   }

@@ -23,8 +23,14 @@ extension VirtualMemory {
     else { throw .badAddress }
     let source = PageRange(start: call.address, end: call.address &+ Page.up(call.oldLength))
     let move = Move(source: source, length: Page.up(call.newLength), flags: call.flags)
+    if !source.isEmpty { try takeBack(space, source, &ipc) }
     guard let region = space.pointee.regions.find(source.start), region.pointee.type != .unbacked else { throw .badAddress }
     guard region.pointee.isMovable else { throw .notPermitted }
+    if !source.isEmpty, move.length > source.end &- source.start {
+      // Behind what a borrower or a driver may see there is somebody else's memory.
+      guard region.pointee.loan == nil, region.pointee.type != .physical else { throw .badAddress }
+      guard region.pointee.type != .lent else { throw .busy }
+    }
     if move.has(VM.Remap.fixed) {
       guard call.newAddress & (Page.size &- 1) == 0, move.length <= AddressSpace.userEnd,
         call.newAddress <= AddressSpace.userEnd &- move.length
@@ -32,7 +38,7 @@ extension VirtualMemory {
       let target = PageRange(start: call.newAddress, end: call.newAddress &+ move.length)
       guard !target.overlaps(source) else { throw .invalidArgument }
       guard target.start >= AddressSpace.userStart, !target.overlaps(.stub) else { throw .notPermitted }
-      try checkMapped(space, target)
+      try checkRemovable(space, target)
       return try relocate(space, region, move, to: target, &ipc)
     }
     if !source.isEmpty, move.length <= source.pages << 12 {
@@ -50,7 +56,7 @@ extension VirtualMemory {
   /// What a shorter length leaves: as munmap has it.
   private mutating func cutTail<K: Transport>(_ space: Space.Pointer, _ tail: PageRange, _ ipc: inout K) throws(Errno) {
     if tail.isEmpty { return }
-    try checkMapped(space, tail)
+    try checkRemovable(space, tail)
     try regions.reserve(pieces(space, tail), &frames, space.pointee.claim)
     try reserveClearing(space, tail)
     remove(space, tail, &ipc)
@@ -81,11 +87,11 @@ extension VirtualMemory {
   ) throws(Errno) -> UInt64 {
     let source = move.source
     let claim = space.pointee.claim
-    if source.isEmpty { guard region.pointee.type == .shared else { throw .invalidArgument } }
+    if source.isEmpty { guard region.pointee.type == .shared, region.pointee.loan == nil else { throw .invalidArgument } }
     // Of a longer old range only the first pages move; the rest is unmapped.
     let kept = PageRange(start: source.start, end: min(source.end, source.start &+ target.pages << 12))
     guard kept.end <= region.pointee.end else { throw .badAddress }
-    try checkMapped(space, source)
+    try checkRemovable(space, source)
     if target.pages > source.pages {
       try admitGrowth(space, region, target.pages &- source.pages, replacing: target)
     }
@@ -101,7 +107,7 @@ extension VirtualMemory {
     moved.first = region.pointee.page(at: source.start)
     moved.start = target.start
     moved.end = target.end
-    retain(moved.object)
+    retain(moved)
     if isFixed { remove(space, target, &ipc) }
     if !kept.isEmpty {
       // In tables of our own, so that an entry says truly whether it may be written (V94).

@@ -151,7 +151,7 @@ extension VirtualMemory {
     while next(&cursor, space) != nil { Self.set(&bits, (cursor.address &- range.start) >> 12) }
     var link = space.pointee.regions.first(in: range)
     while let region = link {
-      if region.pointee.type == .shared, let object = region.pointee.object {
+      if region.pointee.type.isTree, let object = region.pointee.object {
         var page = max(region.pointee.start, range.start)
         while page < min(region.pointee.end, range.end) {
           if frames.load(object, region.pointee.page(at: page)) != nil { Self.set(&bits, (page &- range.start) >> 12) }

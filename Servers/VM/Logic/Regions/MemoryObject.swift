@@ -10,11 +10,12 @@ struct MemoryObject: BitwiseCopyable {
   /// Contiguous: the n-th call of `MapContiguous` that it belongs to. File: its place in the cache's table.
   var call: UInt32 = 0
   var pages: UInt64
-  /// Contiguous: the first frame. Shared: the top node of a tree of frames, 0 while there is none.
+  /// Contiguous: the first frame. Shared and lent: the top node of a tree of frames, 0 while
+  /// there is none.
   var root: Frame
-  /// Shared: levels of that tree.
+  /// Levels of that tree.
   var levels: UInt32 = 1
-  /// Contiguous: 1 while a region shows it.
+  /// Contiguous: 1 while a region shows it. Lent: how many of the references are regions of the lender's.
   var mapped: UInt32 = 0
   /// Contiguous: the next one of the same service.
   var next: Pointer?
@@ -23,6 +24,7 @@ struct MemoryObject: BitwiseCopyable {
     references = 1
     self.pages = pages
     self.root = root
+    while pages > 1 &<< UInt64(9 &* levels) { levels &+= 1 }
   }
 }
 
@@ -68,6 +70,17 @@ extension FrameTable {
       level &-= 1
     }
     node[Int(truncatingIfNeeded: page) & 511] = frame.address
+  }
+
+  /// Takes a page's frame out again; nodes stay.
+  func forget(_ object: MemoryObject.Pointer, _ page: UInt64) {
+    var node = words(object.pointee.root)
+    var level = UInt64(object.pointee.levels) &- 1
+    while level > 0 {
+      node = words(Frame(address: node[Int(truncatingIfNeeded: page &>> (9 &* level)) & 511]))
+      level &-= 1
+    }
+    node[Int(truncatingIfNeeded: page) & 511] = 0
   }
 
   /// Lets go of all frames and nodes.

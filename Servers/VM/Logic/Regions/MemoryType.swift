@@ -3,7 +3,7 @@ import PageTable
 
 /// Where the pages of a region come from and what becomes of them (V99). Everything that differs between kinds of
 /// memory is an operation here; the rest of VM asks the operation, never the type. A new type is a case and its
-/// answers: borrowed pages will be one.
+/// answers.
 enum MemoryType: UInt8, BitwiseCopyable {
   /// Private, zeroed on first touch, copied on write once shared by a fork: heaps, stacks, mmap.
   case anonymous
@@ -19,6 +19,10 @@ enum MemoryType: UInt8, BitwiseCopyable {
   case filePrivate
   /// Pages of a file; what is written is the file's.
   case fileShared
+  /// Private memory that was lent: one set of pages for the lender and those who borrow it.
+  case lent
+  /// The same pages in a borrower's space. What is borrowed of memory that has an object anyhow keeps its type.
+  case borrowed
   /// Nothing: no access succeeds and nobody else can be placed here (V7).
   case unbacked
 }
@@ -29,6 +33,8 @@ enum Inheritance {
   case copyOnWrite
   /// Both see the same pages, for good.
   case share
+  /// The child gets copies at once: others write to the pages.
+  case copy
   /// A space with such memory cannot fork.
   case refuse
 }
@@ -37,7 +43,8 @@ extension MemoryType {
   var inheritance: Inheritance {
     switch self {
     case .anonymous, .image, .filePrivate, .unbacked: .copyOnWrite
-    case .shared, .physical, .fileShared: .share
+    case .shared, .physical, .fileShared, .borrowed: .share
+    case .lent: .copy
     // The device writes into these frames: a copy would be another memory, and two owners are one too many.
     case .contiguous: .refuse
     }
@@ -47,9 +54,15 @@ extension MemoryType {
   var writesInPlace: Bool {
     switch self {
     case .anonymous, .image, .filePrivate, .unbacked: false
-    case .shared, .physical, .contiguous, .fileShared: true
+    case .shared, .physical, .contiguous, .fileShared, .lent, .borrowed: true
     }
   }
+
+  /// Whether it is the space's own: a fork makes two of it, and it counts as data.
+  var isPrivate: Bool { !writesInPlace || self == .lent }
+
+  /// Whether its pages hang in the tree of a `MemoryObject`.
+  var isTree: Bool { self == .shared || self == .lent || self == .borrowed }
 
   /// Whether somebody has to know of the first write to a page: then it is not writable before.
   var tellsWrites: Bool { self == .fileShared }
@@ -71,7 +84,7 @@ extension VirtualMemory {
     case .anonymous: return 1
     case .image: return writing ? 1 : 0
     case .physical, .contiguous: return 0
-    case .shared:
+    case .shared, .lent, .borrowed:
       guard let object = region.pointee.object else { throw .badAddress }
       // mremap made the region longer than what it shows: SIGBUS, as on Linux.
       guard page < object.pointee.pages else { throw .ioError }
@@ -104,7 +117,7 @@ extension VirtualMemory {
       if writing { change(file(region).unsafelyUnwrapped, frame) }
       // Of a page that is changed already nobody has to hear again.
       return Supply(frame: frame, writable: frames.owned(frame).pointee.isChanged)
-    case .shared:
+    case .shared, .lent, .borrowed:
       let object = region.pointee.object.unsafelyUnwrapped
       if let frame = frames.load(object, page) { return Supply(frame: frame, writable: true) }
       let frame = frames.takeZeroed(.user)
@@ -122,15 +135,20 @@ extension VirtualMemory {
     return new
   }
 
-  /// A region that shows the same object more.
-  func retain(_ object: MemoryObject.Pointer?) {
-    if let object { object.pointee.references &+= 1 }
+  /// A region more that shows what `region` does.
+  func retain(_ region: Region) {
+    if let object = region.object {
+      object.pointee.references &+= 1
+      if region.type == .lent { object.pointee.mapped &+= 1 }
+    }
+    if let loan = region.loan { borrowed(loan, pinned: region.has(Region.pinned)) }
   }
 
   /// One that shows it less; the last takes the object with it.
   mutating func release(_ object: MemoryObject.Pointer?, _ type: MemoryType) {
     guard let object else { return }
     object.pointee.references &-= 1
+    if type == .lent { object.pointee.mapped &-= 1 }
     // A service keeps a reference of its own; when only that is left nothing shows the memory.
     if type == .contiguous, object.pointee.references <= 1 { object.pointee.mapped = 0 }
     guard object.pointee.references == 0 else { return }

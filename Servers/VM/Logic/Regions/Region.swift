@@ -28,7 +28,7 @@ struct PageRange: BitwiseCopyable, Equatable {
 }
 
 /// A window onto an object: which addresses, which of the object's pages first, and what may be done there. Its
-/// owner is the space whose tree it is in (V39). 112 bytes.
+/// owner is the space whose tree it is in (V39). 120 bytes.
 struct Region: BitwiseCopyable {
   typealias Pointer = UnsafeMutablePointer<Region>
 
@@ -36,6 +36,8 @@ struct Region: BitwiseCopyable {
   /// The object's page that `start` shows (V34). Where there is no object but physical memory: its frame number.
   var first: UInt64
   var object: MemoryObject.Pointer?
+  /// Borrowed: by which loan.
+  var loan: Loan.Pointer?
 
   // The tree: links, and of the whole subtree its bounds and the widest room between two neighbours.
   var left, right, parent: Pointer?
@@ -49,8 +51,8 @@ struct Region: BitwiseCopyable {
   var protection, allowed: UInt8
   /// `VM.MemoryType` of the mapping.
   var cache: UInt8 = 0
-  /// Bits: `mapped`, `stack`, `immutable`, `locked`. They go with every part of a region that is split, and to the child
-  /// of a fork (S3), but for `locked`.
+  /// Bits: `mapped`, `stack`, `immutable`, `locked`, `pinned`. They go with every part of a region that is split, and to the child
+  /// of a fork (S3), but for the last two.
   var flags: UInt8 = 0
   /// How it will be used: `RegionAdvice`. What is fetched beside a page that is touched may depend on it.
   var advice: RegionAdvice = .normal
@@ -68,6 +70,8 @@ struct Region: BitwiseCopyable {
   static var immutable: UInt8 { 4 }
   /// Its pages are resident and stay so (V91).
   static var locked: UInt8 { 8 }
+  /// Borrowed, and its lender has to leave it as it is.
+  static var pinned: UInt8 { 16 }
 
   init(_ range: PageRange, _ type: MemoryType, kind: UInt8, protection: UInt32, allowed: UInt32, first: UInt64 = 0, object: MemoryObject.Pointer? = nil) {
     start = range.start
@@ -95,7 +99,7 @@ struct Region: BitwiseCopyable {
   /// Whether nobody can tell this and `next`, which begins where this ends, from one region.
   func continues(in next: Region) -> Bool {
     end == next.start && type == next.type && kind == next.kind && protection == next.protection && allowed == next.allowed
-      && cache == next.cache && flags == next.flags && advice == next.advice && name == next.name && object == next.object
+      && cache == next.cache && flags == next.flags && advice == next.advice && name == next.name && object == next.object && loan == next.loan
       && (type == .anonymous || first &+ pages == next.first)
   }
 }

@@ -27,7 +27,7 @@ struct RegionTotals: BitwiseCopyable, Equatable {
 extension Region {
   var isCounted: Bool { type != .unbacked }
   var isData: Bool {
-    isCounted && !type.writesInPlace && UInt32(protection) & VM.Protection.write != 0 && kind != VM.RegionKind.stack
+    isCounted && type.isPrivate && UInt32(protection) & VM.Protection.write != 0 && kind != VM.RegionKind.stack
   }
 }
 

@@ -35,6 +35,11 @@ struct Space: BitwiseCopyable {
   var building: Pointer?
   /// Contiguous memory of this life and earlier ones, in no order; it stays until the service is released.
   var contiguous: MemoryObject.Pointer?
+  /// What it lends, newest first, and how much that is.
+  var loans: Loan.Pointer?
+  var loanCount = 0
+  /// Whether any of its private memory may be `MemoryType.lent`.
+  var hasLent = false
   /// Calls of `MapContiguous` in this life.
   var contiguousCalls: UInt32 = 0
   var contiguousPages: UInt32 = 0

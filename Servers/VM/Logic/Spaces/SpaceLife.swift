@@ -49,6 +49,7 @@ extension VirtualMemory {
       space.pointee.regions.remove(region)
       drop(region)
     }
+    endLoans(of: space)
     releaseContiguous(space)
     if space.pointee.hasPendingSignal != 0 { pendingSignals &-= 1 }
     frames.retire(space.pointee.root)
@@ -67,6 +68,7 @@ extension VirtualMemory {
   /// A region that is in no tree any more.
   mutating func drop(_ region: Region.Pointer) {
     release(region.pointee.object, region.pointee.type)
+    if let loan = region.pointee.loan { returned(loan, pinned: region.pointee.has(Region.pinned)) }
     regions.give(region)
   }
 }
