@@ -37,7 +37,9 @@ extension ModelRun {
   mutating func lend(_ index: Int) {
     takeBack(index)
     let thread = processes[index].thread
+    // Often one page: more are mostly several regions.
     var pages = usedRange(index)
+    if random.once(in: 2), let first = used(index) { pages = first..<first + 1 }
     if random.once(in: 6) {
       let first = 0x500 + UInt64(random.below(16))
       pages = first..<first + UInt64(1 + random.below(3))
