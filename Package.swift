@@ -157,7 +157,7 @@ if metal != nil {
   targets += [.target(name: "CPOSIX", path: "Userland/POSIX/C", cSettings: freestandingC)]
   targets += [.target(name: "CHostile", path: "Userland/HostileC", cSettings: freestandingC)]
   targets += programs.map { program($0, ["Programs"]) }
-  targets += [program("sh", ["Shell"]), program("bench", ["CTrap"]), program("hostile", ["CHostile", "CTrap"]), program("steady", ["Programs"]), program("signals"), program("mapped"), program("regions", ["CTrap"]), program("play", ["CPOSIX", "Script"])]
+  targets += [program("sh", ["Shell"]), program("bench", ["CTrap"]), program("hostile", ["CHostile", "CTrap"]), program("steady", ["Programs"]), program("signals"), program("mapped"), program("shm"), program("regions", ["CTrap"]), program("play", ["CPOSIX", "Script"])]
 }
 
 // MARK: Linux: tools and tests

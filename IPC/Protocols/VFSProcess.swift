@@ -90,7 +90,7 @@ extension VFS {
   }
 
   /// Mounts the block device file at `source` on the directory `target`. Only the `extfs` server is free for
-  /// this: `.busy` if it has a mount. Flags bit 0: read-only.
+  /// this: `.busy` if it has a mount. With `MountFlags.memory` an empty file system without a disk; nobody looks at `source`.
   public struct Mount: Call {
     public static var number: Int32 { Number.mount.rawValue }
     public var source, sourceLength, target, targetLength, flags: UInt64
@@ -101,6 +101,14 @@ extension VFS {
       self.targetLength = targetLength
       self.flags = flags
     }
+  }
+
+  public enum MountFlags {
+    @inlinable public static var readOnly: UInt64 { 1 }
+    /// tmpfs: files that are memory and nothing else. The flags above bit 11 are the most bytes that all of them may have, in
+    /// whole pages; 0: half of memory.
+    @inlinable public static var memory: UInt64 { 2 }
+    @inlinable public static func limit(_ flags: UInt64) -> UInt64 { flags & ~4095 }
   }
 
   public struct Unmount: Call {

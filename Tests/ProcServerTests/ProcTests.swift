@@ -52,6 +52,8 @@ final class World {
       return Message(reply: VM.Information.Reply(total: 2000, free: free, user: 500, tables: 300, metadata: 200, spaces: 7, regions: 70, objects: 8, faults: 99))
     case PageCache.Information.number:
       return Message(reply: PageCache.Information.Reply(pages: 31, idle: 21, nodes: 2, files: 3, hits: 44, fills: 55, evictions: 6))
+    case PageCache.StoreInformation.number:
+      return Message(reply: PageCache.StoreInformation.Reply(pages: 17, limit: 1000, nodes: 4, files: 5))
     case VM.RegionInformation.number:
       let call: VM.RegionInformation = message.body()
       guard let r = regions.first(where: { $0.1 > call.address }) else { throw .noSuchFile }
@@ -245,6 +247,9 @@ final class ProcTests {
       cache-hits 44
       cache-fills 55
       cache-evictions 6
+      memory-file-pages 17
+      memory-file-nodes 4
+      memory-files 5
 
       """)
     #expect(try read("/vm", piece: 7) == text)

@@ -37,7 +37,7 @@ extension World {
     for index in 0..<tables.mounts.count where tables.mounts[index].isUsed {
       vnodeUsers[tables.mounts[index].root, default: 0] += 1
       if tables.mounts[index].covered >= 0 { vnodeUsers[tables.mounts[index].covered, default: 0] += 1 }
-      if tables.mounts[index].server != .none { mountGrants += tables.mounts[index].number != 0 ? 3 : 2 }
+      if tables.mounts[index].server != .none, !vfs.isMemory(mount: index) { mountGrants += tables.mounts[index].number != 0 ? 3 : 2 }
     }
     var references: [UInt32: UInt64] = [:]
     for index in 0..<tables.vnodes.count {
@@ -49,6 +49,7 @@ extension World {
     for case let service as MemoryFileSystem in services.values {
       #expect(service.references == references[service.endpoint.raw, default: 0], "references at file system \(service.endpoint.raw)", sourceLocation: sourceLocation)
     }
+    auditMemoryNames(sourceLocation)
     for index in 0..<tables.pipes.count {
       let pipe = tables.pipes[index]
       #expect(pipe.readers + pipe.writers == pipeEnds[index, default: 0], "ends of pipe \(index)", sourceLocation: sourceLocation)
@@ -65,6 +66,43 @@ extension World {
     #expect(grants.count == mountGrants + deviceGrants, "grants", sourceLocation: sourceLocation)
     #expect(vfs.outboxCount == 0 && vfs.heldCount == 0 && vfs.firstQueued == -1 && vfs.lastQueued == -1 && vfs.ready == 0, comment, sourceLocation: sourceLocation)
     #expect(vfs.recovering == 0, sourceLocation: sourceLocation)
+  }
+
+  /// Each name leads to an inode, each inode has as many names as it says, or somebody who uses it; all the rest is free.
+  private func auditMemoryNames(_ sourceLocation: SourceLocation) {
+    let names = vfs.memoryNames
+    var links: [Int: UInt32] = [:]
+    var cells = 0
+    var used = 0
+    for index in 0..<names.nodes.count where names.nodes[index].mount >= 0 {
+      used += 1
+      let node = names.nodes[index]
+      #expect(vfs.isMemory(mount: node.mount), sourceLocation: sourceLocation)
+      if node.isDirectory, node.links > 0 {
+        links[index, default: 0] += 1
+        if let parent = try? names.index(node.parent) { links[parent, default: 0] += 1 }
+      }
+      var cell = node.first
+      while cell >= 0 {
+        cells += 1
+        if node.isDirectory { links[names.cells[cell].node, default: 0] += 1 }
+        if names.cells[cell].next < 0 { #expect(node.last == cell, sourceLocation: sourceLocation) }
+        cell = names.cells[cell].next
+      }
+    }
+    for index in 0..<names.nodes.count where names.nodes[index].mount >= 0 {
+      let node = names.nodes[index]
+      #expect(node.links == links[index, default: 0], "links of inode \(index)", sourceLocation: sourceLocation)
+      if node.links == 0 { #expect(vfs.find(node.mount, names.describe(index).inode) != nil, "an inode that nobody has", sourceLocation: sourceLocation) }
+    }
+    #expect(names.freeNodes == UInt64(names.nodes.count - used), sourceLocation: sourceLocation)
+    var free = 0
+    var cell = names.firstCell
+    while cell >= 0, free <= names.cells.count {
+      free += 1
+      cell = names.cells[cell].next
+    }
+    #expect(free + cells == names.cells.count, "cells of names", sourceLocation: sourceLocation)
   }
 
   /// Open files and vnodes in use.

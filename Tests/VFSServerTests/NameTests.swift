@@ -134,7 +134,7 @@ struct NameTests {
     for n in 0..<100 { world.root.file("/d/file\(n)") }
     #expect(try p.list("/d", room: 64).sorted() == p.list("/d").sorted())
     #expect(try p.list("/d").count == 103)
-    #expect(try p.list("/dev", room: 32).count == 12)
+    #expect(try p.list("/dev", room: 32).count == 13)
     let fd = try p.open("/d")
     #expect(failure { try p.call(VFS.ReadDirectory(descriptor: fd, address: Client.data, length: 8)) } == .invalidArgument)
     let dev = try p.open("/dev")

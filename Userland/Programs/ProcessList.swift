@@ -67,9 +67,10 @@ public func free(_ program: Program) -> Int {
   _ = program.options("k", usage: "\nSays how much memory there is and who has it, in KiB.")
   do throws(Errno) {
     let memory = try request(VM.Information(), of: .vm)
-    printText("             total       used       free     tables   metadata\n")
+    let files = try request(PageCache.StoreInformation(mount: 0), of: .vm)
+    printText("             total       used       free     tables   metadata      tmpfs\n")
     printText("memory:  ")
-    for frames in [memory.total, memory.total &- memory.free, memory.free, memory.tables, memory.metadata] {
+    for frames in [memory.total, memory.total &- memory.free, memory.free, memory.tables, memory.metadata, files.pages &+ files.nodes] {
       printBytes(right(decimal(frames &* 4), frames == memory.total ? 9 : 11))
     }
     standardOutput.newline()

@@ -87,6 +87,7 @@ extension VirtualFileSystem {
     if tables.vnodes[vnode].mount == deviceMount {
       return FS.Statistics.Reply(blockSize: 4096, blocks: 0, freeBlocks: 0, inodes: UInt64(Device.count + 1), freeInodes: 0)
     }
+    if isMemory(vnode) { return try memoryStatistics(tables.vnodes[vnode].mount) }
     return try ask(worker, server(vnode), FS.Statistics())
   }
 

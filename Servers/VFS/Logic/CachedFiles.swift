@@ -69,6 +69,11 @@ extension VirtualFileSystem {
         let count = try pages(tables.workers[worker].client, vnode, position + done, address &+ done, want)
         done += count ?? 0
         if count == want { break }
+        if isMemory(vnode) {
+          // VM has all of it; without an answer there is no memory for the client's own page.
+          guard let count, count > 0 else { throw .noMemory }
+          continue
+        }
         var isCaching = count != nil
         if isCaching { isCaching = try bring(worker, vnode, position + done, &hasWaited) }
         if !isCaching {
@@ -150,6 +155,7 @@ extension VirtualFileSystem {
   func resize(_ worker: Int, _ vnode: Int, _ size: UInt64) throws(Errno) {
     let mount = tables.vnodes[vnode].mount
     let inode = tables.vnodes[vnode].inode
+    if isMemory(vnode) { return try resizeMemory(vnode, size) }
     guard isCached(vnode) else {
       _ = try ask(worker, server(vnode), FS.Truncate(inode: inode, size: size))
       tables.vnodes[vnode].node.size = size

@@ -13,7 +13,7 @@ struct Device: BitwiseCopyable {
   static var null: UInt32 { 3 }
   static var zero: UInt32 { 5 }
 
-  static var count: Int { 10 }
+  static var count: Int { 11 }
   /// /dev's root has inode 1, device n has inode n + 2.
   static var rootInode: UInt64 { 1 }
 
@@ -30,6 +30,8 @@ struct Device: BitwiseCopyable {
     case 6: Device(name: "hd1", driver: .disk, minor: 1, mode: block)
     case 7: Device(name: "hd2", driver: .disk, minor: 2, mode: block)
     case 8: Device(name: "echo", driver: .echo, minor: 0, mode: character)
+    // Where the file system of shared memory objects lies.
+    case 9: Device(name: "shm", driver: .none, minor: 0, mode: VFS.Mode.directory | 0o755)
     default: Device(name: "hd3", driver: .disk, minor: 3, mode: block)
     }
   }
@@ -49,7 +51,7 @@ struct Device: BitwiseCopyable {
     }
     guard inode >= 2, inode < UInt64(count) + 2 else { return nil }
     let device = entry(Int(inode) - 2)
-    return FS.Node(inode: inode, size: 0, mode: device.mode, links: 1, special: device.special, blocks: 0, modified: 0)
+    return FS.Node(inode: inode, size: 0, mode: device.mode, links: device.mode & VFS.Mode.typeMask == VFS.Mode.directory ? 2 : 1, special: device.special, blocks: 0, modified: 0)
   }
 
   static func find(_ name: UnsafeRawBufferPointer) -> UInt64? {

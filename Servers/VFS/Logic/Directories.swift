@@ -12,12 +12,23 @@ extension VirtualFileSystem {
     defer { release(lock: file) }
     let length = min(call.length, Bound.chunk)
     if tables.vnodes[vnode].mount == deviceMount { return try readDevices(worker, file, call.address, length) }
+    if isMemory(vnode) { return try readMemoryDirectory(worker, file, call.address, length) }
     let server = server(vnode)
     let grant = try grant(tables.workers[worker].client, call.address, length, to: server, access: Kernel.Access.write)
     defer { revoke(grant) }
     let reply = try ask(worker, server, FS.ReadDirectory(
       inode: tables.vnodes[vnode].inode, position: tables.files[file].position, grant: grant, offset: 0, length: length), limit: length)
     tables.files[file].position = min(reply.next, Bound.fileSize)
+    return VFS.Count(count: reply.count)
+  }
+
+  /// By way of our own buffer: there is nobody to whom the client's memory could be granted.
+  private func readMemoryDirectory(_ worker: Int, _ file: Int, _ address: UInt64, _ length: UInt64) throws(Errno) -> VFS.Count {
+    let vnode = tables.files[file].vnode
+    let reply = try ask(worker, server(vnode), FS.ReadDirectory(
+      inode: tables.vnodes[vnode].inode, position: tables.files[file].position, grant: 0, offset: scratchOffset(worker), length: length))
+    try copy(tables.workers[worker].client, address, scratch(worker), Int(reply.count), Kernel.Direction.write)
+    tables.files[file].position = reply.next
     return VFS.Count(count: reply.count)
   }
 
@@ -32,7 +43,8 @@ extension VirtualFileSystem {
       let name: StaticString = position == 0 ? "." : position == 1 ? ".." : device.name
       let record = DirectoryEntry.length(nameCount: name.utf8CodeUnitCount)
       if count + record > room { break }
-      let type = position < 2 ? DirectoryEntry.directory : device.mode & VFS.Mode.typeMask == VFS.Mode.block ? DirectoryEntry.block : DirectoryEntry.character
+      let mode = position < 2 ? VFS.Mode.directory : device.mode & VFS.Mode.typeMask
+      let type = mode == VFS.Mode.directory ? DirectoryEntry.directory : mode == VFS.Mode.block ? DirectoryEntry.block : DirectoryEntry.character
       let at = buffer + count
       at.initializeMemory(as: UInt8.self, repeating: 0, count: record)
       at.storeBytes(of: position < 2 ? Device.rootInode : position, as: UInt64.self)
@@ -91,9 +103,7 @@ extension VirtualFileSystem {
         releaseVnode(current)
         current = covered
       }
-      let mount = tables.vnodes[current].mount
-      let up = FS.Lookup(directory: tables.vnodes[current].inode, grant: tables.mounts[mount].names, offset: namesOffset(worker), length: 2)
-      let parent = try adopt(mount, ask(worker, tables.mounts[mount].server, up))
+      let parent = try parent(worker, of: current, namesOffset(worker))
       do throws(Errno) {
         guard parent != current else { throw .noSuchFile }
         start = try prependName(worker, of: tables.vnodes[current].inode, in: parent, start)
@@ -114,6 +124,11 @@ extension VirtualFileSystem {
   /// Finds the entry with this inode in a directory and writes "/name" before `start`. Returns the new start.
   private func prependName(_ worker: Int, of inode: UInt64, in directory: Int, _ start: Int) throws(Errno) -> Int {
     let mount = tables.vnodes[directory].mount
+    if mount == deviceMount {
+      guard inode >= 2, inode < UInt64(Device.count) + 2 else { throw .noSuchFile }
+      let name = Device.entry(Int(inode) - 2).name
+      return try prepend(worker, UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount), start)
+    }
     let buffer = scratch(worker)
     var position: UInt64 = 0
     while true {
@@ -132,16 +147,18 @@ extension VirtualFileSystem {
           var count = 0
           while count < length - DirectoryEntry.nameOffset, name[count] != 0 { count += 1 }
           let isDots = name[0] == UInt8(ascii: ".") && (count == 1 || count == 2 && name[1] == UInt8(ascii: "."))
-          if count > 0, !isDots {
-            guard start > count else { throw .outOfRange }
-            let text = path(worker)
-            (text + start - count).copyMemory(from: name, byteCount: count)
-            text.storeBytes(of: UInt8(ascii: "/"), toByteOffset: start - count - 1, as: UInt8.self)
-            return start - count - 1
-          }
+          if count > 0, !isDots { return try prepend(worker, UnsafeRawBufferPointer(start: name, count: count), start) }
         }
         at += length
       }
     }
+  }
+
+  private func prepend(_ worker: Int, _ name: UnsafeRawBufferPointer, _ start: Int) throws(Errno) -> Int {
+    guard start > name.count else { throw .outOfRange }
+    let text = path(worker)
+    (text + start - name.count).copyMemory(from: name.baseAddress!, byteCount: name.count)
+    text.storeBytes(of: UInt8(ascii: "/"), toByteOffset: start - name.count - 1, as: UInt8.self)
+    return start - name.count - 1
   }
 }

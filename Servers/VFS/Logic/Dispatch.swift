@@ -67,7 +67,7 @@ extension VirtualFileSystem {
       return try transferCharacters(index, delivery, file, address, length, isWrite: isWrite)
     }
     if length == 0 { return Message(reply: VFS.Count(count: 0)) }
-    if !isWrite, let answer = try readAtOnce(index, file, address, length) { return answer }
+    if let answer = try isWrite ? writeAtOnce(index, file, address, length) : readAtOnce(index, file, address, length) { return answer }
     enqueue(index, delivery)
     return nil
   }

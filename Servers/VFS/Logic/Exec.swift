@@ -138,6 +138,7 @@ extension VirtualFileSystem {
 
   /// Reads from the file into the program buffer, at most `Bound.chunk`; fewer bytes than `count` only at its end.
   private func read(_ worker: Int, _ vnode: Int, from position: UInt64, count: UInt64) throws(Errno) -> UInt64 {
+    if isMemory(vnode) { return try readMemory(vnode, position, into: programBuffer, count) }
     if isCached(vnode), let done = try readCached(worker, vnode, from: position, count: count) { return done }
     let server = server(vnode)
     let grant = try ipc.kernel(Kernel.GrantCreate(

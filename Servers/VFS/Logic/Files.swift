@@ -44,7 +44,7 @@ extension VirtualFileSystem {
   /// The vnode for what a file system told, with one user more; the reference that came with it is counted.
   func adopt(_ mount: Int, _ node: FS.Node) throws(Errno) -> Int {
     let hash = bucket(mount, node.inode)
-    let counted: UInt64 = tables.mounts[mount].server == .none ? 0 : 1
+    let counted: UInt64 = tables.mounts[mount].server == .none || isMemory(mount: mount) ? 0 : 1
     if let known = find(mount, node.inode) {
       tables.vnodes[known].users += 1
       tables.vnodes[known].references += counted
@@ -90,6 +90,7 @@ extension VirtualFileSystem {
     tables.vnodes[vnode] = Vnode()
     tables.vnodes[vnode].next = freeVnode
     freeVnode = vnode
+    if isMemory(mount: record.mount) { return memoryReleased(record.mount, record.inode) }
     forget(record.mount, record.inode, record.references)
   }
 

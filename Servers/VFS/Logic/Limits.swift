@@ -5,7 +5,9 @@ public struct Limits: Sendable {
   public var threads = 4096
   public var files = 2048
   public var vnodes = 1024
-  public var mounts = 6
+  public var mounts = 8
+  /// Inodes, and so names, of all file systems without a disk.
+  public var memoryNodes = 1024
   public var pipes = 64
   /// Jobs that wait at the same time for a file system; more are queued.
   public var workers = 32

@@ -41,7 +41,7 @@ extension VirtualFileSystem {
     guard let vnode = vnode(call.mount, call.inode), tables.vnodes[vnode].mappings > 0 else { return }
     tables.vnodes[vnode].mappings -= 1
     if tables.vnodes[vnode].mappings == 0 { tables.vnodes[vnode].isMappedForWriting = false }
-    if call.changed == 0 || tables.vnodes[vnode].isChanged { return releaseVnode(vnode) }
+    if call.changed == 0 || tables.vnodes[vnode].isChanged || isMemory(vnode) { return releaseVnode(vnode) }
     // The use goes on until the job is over.
     tables.vnodes[vnode].isChanged = true
     changedCount += 1
@@ -91,7 +91,7 @@ extension VirtualFileSystem {
 
   /// False if there is no memory for it.
   private func bringWanted(_ worker: Int, _ page: WantedPage) throws(Errno) -> Bool {
-    guard let vnode = vnode(page.mount, page.inode) else { throw .ioError }
+    guard let vnode = vnode(page.mount, page.inode), !isMemory(vnode) else { throw .ioError }
     hold(vnode)
     defer { releaseVnode(vnode) }
     let lock = cacheLock(tables.vnodes[vnode].mount)
@@ -171,6 +171,7 @@ extension VirtualFileSystem {
   /// In a job: changed pages go to the file system, each whole or up to the file's end. An error is that of the first that
   /// did not get there; the rest is tried.
   func writeBack(_ worker: Int, _ vnode: Int) throws(Errno) {
+    if isMemory(vnode) { return }
     let mount = tables.vnodes[vnode].mount
     let lock = cacheLock(mount)
     acquire(lock, worker)

@@ -29,6 +29,9 @@ extension VirtualFileSystem {
       log(Text("VFS: no /proc\n"))
     }
     do throws(Errno) { try attachDevices(worker, directory(worker, "dev")) } catch { log(Text("VFS: no /dev\n")) }
+    if deviceMount >= 0 {
+      do throws(Errno) { try attachMemory(worker, limit: 0, isReadOnly: false, on: sharedMemoryDirectory()) } catch { log(Text("VFS: no /dev/shm\n")) }
+    }
     isRooted = true
     for index in 0..<limits.processes where tables.processes[index].endpoint != .none && tables.processes[index].directory < 0 {
       tables.processes[index].directory = tables.mounts[rootMount].root
@@ -58,7 +61,14 @@ extension VirtualFileSystem {
     return vnode
   }
 
-  private func freeMount() throws(Errno) -> Int {
+  private func sharedMemoryDirectory() throws(Errno) -> Int {
+    let name: StaticString = "shm"
+    let inode = name.withUTF8Buffer { Device.find(UnsafeRawBufferPointer($0)) }
+    guard let inode, let node = Device.node(inode) else { throw .noSuchFile }
+    return try adopt(deviceMount, node)
+  }
+
+  func freeMount() throws(Errno) -> Int {
     guard let mount = (0..<limits.mounts).first(where: { !tables.mounts[$0].isUsed }) else { throw .tooManyOpenFilesInSystem }
     return mount
   }
@@ -120,10 +130,15 @@ extension VirtualFileSystem {
     }
   }
 
-  /// mount(2) for the one free file system server.
+  /// mount(2): for the one free file system server, or of memory.
   func mount(_ worker: Int, _ call: VFS.Mount) throws(Errno) {
     acquire(Lock.mounting(limits.files), worker)
     defer { release(lock: Lock.mounting(limits.files)) }
+    guard call.flags & VFS.MountFlags.memory == 0 else {
+      let target = try mountPoint(worker, call)
+      return try attachMemory(
+        worker, limit: VFS.MountFlags.limit(call.flags), isReadOnly: call.flags & VFS.MountFlags.readOnly != 0, on: target)
+    }
     for mount in 0..<limits.mounts where tables.mounts[mount].isUsed && tables.mounts[mount].server == .extfs { throw .busy }
     let source = try resolve(worker, call.source, call.sourceLength)
     let isBlock = isDevice(source) && tables.vnodes[source].isBlock
@@ -135,18 +150,22 @@ extension VirtualFileSystem {
     for mount in 0..<limits.mounts where tables.mounts[mount].isUsed && tables.mounts[mount].driver == driver && tables.mounts[mount].minor == minor {
       throw .busy
     }
+    let target = try mountPoint(worker, call)
+    _ = try attach(worker, .extfs, driver: driver, minor: minor, flags: call.flags & VFS.MountFlags.readOnly, on: target)
+  }
+
+  /// The directory that is to be covered; held.
+  private func mountPoint(_ worker: Int, _ call: VFS.Mount) throws(Errno) -> Int {
     let target = try resolve(worker, call.target, call.targetLength)
     do throws(Errno) {
       guard tables.vnodes[target].isDirectory else { throw .notDirectory }
       // The root of a mount cannot be covered: what lies on it is what the walk has found.
-      guard tables.vnodes[target].covering < 0, tables.mounts[tables.vnodes[target].mount].root != target,
-        tables.vnodes[target].mount != deviceMount
-      else { throw .busy }
+      guard tables.vnodes[target].covering < 0, tables.mounts[tables.vnodes[target].mount].root != target else { throw .busy }
     } catch {
       releaseVnode(target)
       throw error
     }
-    _ = try attach(worker, .extfs, driver: driver, minor: minor, flags: call.flags & 1, on: target)
+    return target
   }
 
   func unmount(_ worker: Int, _ call: VFS.Unmount) throws(Errno) {
@@ -157,20 +176,27 @@ extension VirtualFileSystem {
     let isRoot = tables.mounts[mount].root == vnode
     releaseVnode(vnode)
     guard isRoot else { throw .invalidArgument }
-    guard mount != rootMount, tables.mounts[mount].server == .extfs, !isBusy(mount) else { throw .busy }
+    let server = tables.mounts[mount].server
+    guard mount != rootMount, server == .extfs || server == .vfs, !isBusy(mount) else { throw .busy }
     // Nobody gets in while the file system takes its leave.
     let covered = tables.mounts[mount].covered
     tables.vnodes[covered].covering = -1
-    do throws(Errno) { _ = try ask(worker, .extfs, FS.Unmount()) } catch {
-      tables.vnodes[covered].covering = mount
-      throw error
+    if server == .extfs {
+      do throws(Errno) { _ = try ask(worker, .extfs, FS.Unmount()) } catch {
+        tables.vnodes[covered].covering = mount
+        throw error
+      }
     }
     let record = tables.mounts[mount]
     // The file system has forgotten the root; so its references need not be given back.
     tables.vnodes[record.root].references = 0
     releaseVnode(record.root)
-    revokeAll(record)
-    forgetPages(mount, 0)
+    if server == .vfs {
+      dropMemory(mount)
+    } else {
+      revokeAll(record)
+      forgetPages(mount, 0)
+    }
     tables.mounts[mount] = Mount()
     releaseVnode(covered)
   }
@@ -190,7 +216,7 @@ extension VirtualFileSystem {
   }
 
   /// Remembers where a new mount lies. A rename above it later does not change this text.
-  private func setPath(_ mount: Int, _ worker: Int) {
+  func setPath(_ mount: Int, _ worker: Int) {
     let covered = tables.mounts[mount].covered
     var start = Bound.path
     if covered >= 0 {

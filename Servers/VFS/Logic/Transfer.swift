@@ -23,7 +23,9 @@ extension VirtualFileSystem {
     }
     if isWrite {
       let isAppending = tables.files[file].flags & VFS.OpenFlags.append != 0
-      let reply = try isCached(vnode)
+      let reply = try isMemory(vnode)
+        ? put(tables.workers[worker].client, vnode, isAppending ? .max : position, address, length)
+        : isCached(vnode)
         ? writePages(worker, vnode, isAppending ? .max : position, address, length)
         : writeThrough(worker, vnode, isAppending ? .max : position, address, length)
       tables.files[file].position = isAppending ? min(reply.size, Bound.fileSize) : position + reply.count

@@ -24,6 +24,8 @@ public final class VirtualFileSystem<T: Transport>: Server {
   /// Pages of files on their way between a file system and the page cache.
   let cacheBuffers: UnsafeMutableRawPointer
   let zeros: UnsafeMutableRawPointer
+  /// Of all file systems without a disk.
+  var memoryNames: MemoryNames
 
   // Heads of the free lists and queues that run through the tables.
   var freeFile = -1
@@ -79,6 +81,7 @@ public final class VirtualFileSystem<T: Transport>: Server {
     bounceBuffer = residentMemory(Int(Bound.sector))
     cacheBuffers = residentMemory(Lock.cacheBuffers * Int(Bound.chunk))
     zeros = residentMemory(Int(Bound.zeros))
+    memoryNames = MemoryNames(limits.memoryNodes)
     for index in stride(from: limits.files - 1, through: 0, by: -1) {
       tables.files[index].next = freeFile
       freeFile = index
@@ -99,6 +102,7 @@ public final class VirtualFileSystem<T: Transport>: Server {
     bounceBuffer.deallocate()
     cacheBuffers.deallocate()
     zeros.deallocate()
+    memoryNames.deallocate()
   }
 
   // MARK: The loop's three entries

@@ -168,9 +168,7 @@ extension VirtualFileSystem {
       current = covered
     }
     defer { releaseVnode(current) }
-    let call = FS.Lookup(directory: tables.vnodes[current].inode, grant: names(for: current), offset: pathOffset(worker, at), length: 2)
-    let mount = tables.vnodes[current].mount
-    var parent = try adopt(mount, ask(worker, server(current), call))
+    var parent = try parent(worker, of: current, pathOffset(worker, at))
     // Another mount may lie on the parent only if somebody mounted over a directory in use; the top one counts.
     while tables.vnodes[parent].covering >= 0 {
       let root = tables.mounts[tables.vnodes[parent].covering].root
@@ -179,6 +177,14 @@ extension VirtualFileSystem {
       parent = root
     }
     return parent
+  }
+
+  /// The directory above, within the mount; held. `dots`: where ".." stands in the buffers that file systems read.
+  func parent(_ worker: Int, of directory: Int, _ dots: UInt64) throws(Errno) -> Int {
+    let mount = tables.vnodes[directory].mount
+    if mount == deviceMount { return try adopt(mount, Device.node(Device.rootInode)!) }
+    return try adopt(mount, ask(worker, server(directory), FS.Lookup(
+      directory: tables.vnodes[directory].inode, grant: tables.mounts[mount].names, offset: dots, length: 2)))
   }
 
   /// Our grant of path buffers to the file system of `vnode`.

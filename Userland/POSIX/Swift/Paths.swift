@@ -98,6 +98,18 @@ public func mount(_ source: [UInt8], on target: [UInt8], readOnly: Bool) throws(
   _ = try request(source, target) { VFS.Mount(source: $0, sourceLength: $1, target: $2, targetLength: $3, flags: readOnly ? 1 : 0) }
 }
 
+/// mount(2) of a new tmpfs with at most `limit` bytes in its files, 0 for half of memory.
+public func mountMemory(on target: [UInt8], limit: UInt64 = 0, readOnly: Bool = false) throws(Errno) {
+  guard limit <= UInt64(Int64.max) else { throw .invalidArgument }
+  let flags = VFS.MountFlags.memory | (readOnly ? VFS.MountFlags.readOnly : 0) | (limit &+ 4095) & ~4095
+  _ = try request(path: target) { VFS.Mount(source: 0, sourceLength: 0, target: $0, targetLength: $1, flags: flags) }
+}
+
+/// statfs(2): the file system that a path is in.
+public func fileSystemStatistics(_ path: [UInt8]) throws(Errno) -> FS.Statistics.Reply {
+  try request(path: path) { VFS.FileSystemStatistics(path: $0, length: $1) }
+}
+
 /// umount(2).
 public func unmount(_ path: [UInt8]) throws(Errno) { _ = try request(path: path) { VFS.Unmount(path: $0, length: $1) } }
 

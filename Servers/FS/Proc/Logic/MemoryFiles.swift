@@ -6,6 +6,7 @@ import ServerKit
 extension ProcFileSystem {
   /// Frames by owner, VM's records, then the page cache: one `name value` a line, as in `/proc/kernel`. `cache-pages` are
   /// frames too: `cache-idle` of them and all `cache-nodes` count as `frames-free`, the others as `frames-user`.
+  /// But files without a disk: their pages and nodes, `memory-file-`, are in both totals and never free.
   func writeVM(into text: inout Snapshot, _ ipc: inout T) throws(Errno) {
     try writeFrames(into: &text, &ipc)
     let cache = try ipc.call(.vm, PageCache.Information())
@@ -16,6 +17,10 @@ extension ProcFileSystem {
     text.append("cache-hits", cache.hits)
     text.append("cache-fills", cache.fills)
     text.append("cache-evictions", cache.evictions)
+    let stores = try ipc.call(.vm, PageCache.StoreInformation(mount: 0))
+    text.append("memory-file-pages", stores.pages)
+    text.append("memory-file-nodes", stores.nodes)
+    text.append("memory-files", stores.files)
   }
 
   /// What `/proc/kernel` and `/proc/vm` say alike.

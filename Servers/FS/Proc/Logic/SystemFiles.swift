@@ -120,7 +120,7 @@ extension ProcFileSystem {
       if mount.driver != .none { line.append(UInt64(mount.minor)) }
       line.append(" ")
       withUnsafeBytes(of: mount.path) { line.append(UnsafeRawBufferPointer(rebasing: $0[..<($0.firstIndex(of: 0) ?? $0.count)])) }
-      line.append(mount.server == .none ? " devices" : mount.server == .proc ? " proc" : " ext2")
+      line.append(mount.server == .none ? " devices" : mount.server == .proc ? " proc" : mount.server == .vfs ? " tmpfs" : " ext2")
       line.append(mount.flags & 1 != 0 ? " ro\n" : " rw\n")
       text.append(line)
       index = UInt64(mount.index) + 1
