@@ -29,6 +29,8 @@ public struct BootInformation: BitwiseCopyable {
   /// End of RAM: the size of VM's window.
   public var memoryEnd: UInt64
   public var commandLineLength: UInt64
+  /// What nobody outside can know, for addresses and AT_RANDOM; zero if the host gives none.
+  public var seed: (UInt64, UInt64, UInt64, UInt64)
   public var freeCount: UInt64
   /// Frames that VM may hand out: sorted, disjoint, aligned, never below 1 MiB, none of the kernel's or VM's.
   public var free: InlineArray<64, PhysicalRange>
@@ -42,6 +44,7 @@ public struct BootInformation: BitwiseCopyable {
     vmRoot = 0
     memoryEnd = 0
     commandLineLength = 0
+    seed = (0, 0, 0, 0)
     freeCount = 0
     free = InlineArray(repeating: PhysicalRange(base: 0, length: 0))
     commandLine = InlineArray(repeating: 0)

@@ -63,7 +63,8 @@ func kernelMain(_ loader: UInt32, _ information: UInt32) -> Never {
   kernel.pointee.machine.prepareRoot(top)
   let plan = FirstSpace.Plan(
     root: top, stub: StubPage.make(way, &boot.free.pointee), archive: boot.archive, total: boot.total,
-    memoryEnd: boot.memory.pointee.end, commandLine: UnsafeRawBufferPointer(start: report.commandLine, count: report.commandLineLength))
+    memoryEnd: boot.memory.pointee.end, commandLine: UnsafeRawBufferPointer(start: report.commandLine, count: report.commandLineLength),
+    seed: BootSeed.take())
   let first = FirstSpace.build(plan, free: &boot.free.pointee, window: boot.window, access: LinearFrames())
   kernel.pointee.createFirst(root: first.root, space: 0, entry: first.entry, stack: first.stack)
   kernel.pointee.schedule()

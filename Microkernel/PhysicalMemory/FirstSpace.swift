@@ -24,14 +24,20 @@ public struct FirstSpace {
     /// RAM in use by somebody or free, in bytes; and where it ends.
     public var total, memoryEnd: UInt64
     public var commandLine: UnsafeRawBufferPointer
+    /// As in `BootInformation`.
+    public var seed: (UInt64, UInt64, UInt64, UInt64)
 
-    public init(root: UInt64, stub: UInt64, archive: PhysicalRange, total: UInt64, memoryEnd: UInt64, commandLine: UnsafeRawBufferPointer) {
+    public init(
+      root: UInt64, stub: UInt64, archive: PhysicalRange, total: UInt64, memoryEnd: UInt64, commandLine: UnsafeRawBufferPointer,
+      seed: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+    ) {
       self.root = root
       self.stub = stub
       self.archive = archive
       self.total = total
       self.memoryEnd = memoryEnd
       self.commandLine = commandLine
+      self.seed = seed
     }
   }
 
@@ -64,6 +70,7 @@ public struct FirstSpace {
     information.pointee.stubFrame = plan.stub
     information.pointee.vmRoot = plan.root
     information.pointee.memoryEnd = plan.memoryEnd
+    information.pointee.seed = plan.seed
     let words = min(plan.commandLine.count, BootInformation.commandLineLimit)
     information.pointee.commandLineLength = UInt64(words)
     for index in 0..<words { information.pointee.commandLine[index] = plan.commandLine[index] }

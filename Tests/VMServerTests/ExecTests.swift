@@ -86,7 +86,10 @@ import Testing
     #expect(next() == 0)
     #expect((0..<environmentCount).map { _ in string(next()) } == settings)
     #expect(next() == 0)
-    #expect((0..<6).map { _ in next() } == [6, 4096, 9, 0x40_0010, 0, 0])
+    #expect((0..<5).map { _ in next() } == [6, 4096, 9, 0x40_0010, 25])
+    let random = next()
+    #expect(random & 15 == 0 && random > at && random + 16 <= AddressSpace.stackTop)
+    #expect(next() == 0 && next() == 0)
     #expect(system.write(process, stack - 8, 1))
   }
 

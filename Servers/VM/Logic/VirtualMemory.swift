@@ -26,6 +26,10 @@ public struct VirtualMemory: BitwiseCopyable {
   let lowMemoryEnd: UInt64
   let memoryEnd: UInt64
 
+  /// For what VM chooses itself: where memory lies (unless `isRandom` is false), and AT_RANDOM.
+  var random: Randomness
+  let isRandom: Bool
+
   /// Page faults since boot.
   var faults: UInt64 = 0
   /// Pages of files found for VFS, and brought by it.
@@ -64,6 +68,9 @@ public struct VirtualMemory: BitwiseCopyable {
     objects = RecordPool()
     loans = RecordPool()
     parkedFaults = RecordPool()
+    let seed = Self.seed(boot)
+    random = Randomness(seed: seed.seed)
+    isRandom = seed.isRandom
   }
 
   /// Zeroed memory for good, for a table of fixed size.

@@ -142,7 +142,8 @@ final class TestSystem {
   }
 
   /// The physical address behind a user address, page faults included; nil if the thread got a signal.
-  func touch(_ thread: Endpoint, _ address: UInt64, _ access: Access, stack: UInt64 = AddressSpace.stackTop - 64) -> UInt64? {
+  func touch(_ thread: Endpoint, _ address: UInt64, _ access: Access, stack: UInt64? = nil) -> UInt64? {
+    let stack = stack ?? (vm.spaces[thread]?.pointee.layout.stackTop ?? AddressSpace.stackTop) - 64
     for _ in 0..<4 {
       let state = kernel.threads[thread.slot]!
       if let physical = kernel.translate(state.root, address, access: access.rawValue) { return physical }

@@ -30,6 +30,7 @@ extension World {
     boot.pointee.stubFrame = stub
     boot.pointee.vmRoot = vmRoot
     boot.pointee.memoryEnd = ramSize
+    boot.pointee.seed = (scenario.seed, 1, 0, 0)
     boot.pointee.freeCount = 1
     boot.pointee.free[0] = PhysicalRange(base: free, length: ramSize - free)
     let line = Array((scenario.commandLine + (scenario.rootInMemory ? " root=ram batch" : " batch")).utf8.prefix(BootInformation.commandLineLimit))

@@ -39,7 +39,7 @@ extension Broker {
       FirstSpace.build(
         FirstSpace.Plan(
           root: root, stub: stub, archive: archive, total: UInt64(sandbox.size) - Self.memoryStart, memoryEnd: UInt64(sandbox.size),
-          commandLine: words),
+          commandLine: words, seed: (.random(in: 1 ... .max), .random(in: 0 ... .max), .random(in: 0 ... .max), .random(in: 0 ... .max))),
         free: &free.pointee, window: window, access: frames)
     }
     kernel.pointee.createFirst(root: first.root, space: 0, entry: first.entry, stack: first.stack)

@@ -17,11 +17,12 @@ extension VirtualMemory {
   /// overflow meets nothing (SEC16, V99).
   mutating func addStack(_ space: Space.Pointer) throws(Errno) {
     try regions.reserve(2, &frames, space.pointee.claim)
-    let bottom = AddressSpace.stackTop &- StackLimits.size(limit: space.pointee.limits.stack.soft)
+    let top = space.pointee.layout.stackTop
+    let bottom = top &- StackLimits.size(limit: space.pointee.limits.stack.soft)
     space.pointee.stackBottom = bottom
     let access = VM.Protection.read | VM.Protection.write
     var stack = Region(
-      PageRange(start: bottom, end: AddressSpace.stackTop), .anonymous, kind: VM.RegionKind.stack, protection: access, allowed: access)
+      PageRange(start: bottom, end: top), .anonymous, kind: VM.RegionKind.stack, protection: access, allowed: access)
     stack.flags = Region.stack
     space.pointee.regions.insert(regions.take(stack))
     let below = PageRange(start: bottom &- StackLimits.guardSize, end: bottom)

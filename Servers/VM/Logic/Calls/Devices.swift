@@ -26,8 +26,7 @@ extension VirtualMemory {
     guard call.base & (Page.size &- 1) == 0, access != 0, call.type <= VM.MemoryType.writeCombining else { throw .invalidArgument }
     // What is no driver's right, whatever RS once allowed: frames with an owner (V74, V79).
     guard !isMemory(range), isAllowed(space, range), access & VM.Protection.execute == 0 else { throw .notPermitted }
-    let bounds = PageRange(start: AddressSpace.mmapStart, end: AddressSpace.mmapEnd)
-    let place = try space.pointee.regions.placeAnywhere(range.length, in: bounds)
+    let place = try freeRoom(space, range.length)
     try regions.reserve(1, &frames, space.pointee.claim)
     var region = Region(place, .physical, kind: VM.RegionKind.physical, protection: access, allowed: access, first: range.base >> 12)
     region.cache = UInt8(call.type)
@@ -75,8 +74,7 @@ extension VirtualMemory {
   mutating func mapContiguous(_ space: Space.Pointer, _ length: UInt64) throws(Errno) -> VM.MapContiguous.Reply {
     guard length > 0, length <= Self.contiguousCallLimit << 12 else { throw .invalidArgument }
     let pages = Page.up(length) >> 12
-    let bounds = PageRange(start: AddressSpace.mmapStart, end: AddressSpace.mmapEnd)
-    let place = try space.pointee.regions.placeAnywhere(length, in: bounds)
+    let place = try freeRoom(space, length)
     try regions.reserve(1, &frames, space.pointee.claim)
     // A run of pages can cross a border of tables at each level.
     let tables = missingTables(space, place.start) &+ 3 &+ pages >> 9
@@ -153,8 +151,7 @@ extension VirtualMemory {
     guard let module = findModule(name), module.length > 0 else { throw .noSuchFile }
     let bytes = contents(module)
     guard bytes.count < 4 || bytes.loadUnaligned(as: UInt32.self) != 0x464C_457F else { throw .notPermitted }
-    let bounds = PageRange(start: AddressSpace.mmapStart, end: AddressSpace.mmapEnd)
-    let place = try space.pointee.regions.placeAnywhere(module.length, in: bounds)
+    let place = try freeRoom(space, module.length)
     try regions.reserve(1, &frames, space.pointee.claim)
     let access = VM.Protection.read | VM.Protection.write
     let region = Region(place, .physical, kind: VM.RegionKind.module, protection: access, allowed: access, first: module.base >> 12)

@@ -11,6 +11,7 @@ extension VirtualMemory {
     let building = try makeSpace(.user, &ipc)
     do throws(Errno) {
       building.pointee.limits = space.pointee.limits
+      building.pointee.layout = newLayout()
       try mapStub(building)
       try addStack(building)
     } catch {
@@ -28,7 +29,7 @@ extension VirtualMemory {
     else { throw .notExecutable }
     try admit(building, range.pages, data: access & VM.Protection.write != 0)
     try addImage(building, range, access)
-    if range.end > building.pointee.heapStart { placeHeap(building, imageEnd: range.end) }
+    placeHeap(building, imageEnd: range.end)
   }
 
   /// Whole pages of a program's file as a part of the new space (V20): faults bring them, writes copy them.
@@ -52,7 +53,7 @@ extension VirtualMemory {
       range, .filePrivate, kind: VM.RegionKind.image, protection: access, allowed: access, first: call.position >> 12,
       object: file.pointee.object)
     building.pointee.regions.insert(regions.take(region))
-    if range.end > building.pointee.heapStart { placeHeap(building, imageEnd: range.end) }
+    placeHeap(building, imageEnd: range.end)
     return PageCache.Map.Reply(address: range.start, isFirst: isFirst ? 1 : 0)
   }
 

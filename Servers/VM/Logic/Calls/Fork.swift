@@ -28,6 +28,7 @@ extension VirtualMemory {
     }
 
     // Nothing fails from here on.
+    child.pointee.layout = parent.pointee.layout
     child.pointee.heapStart = parent.pointee.heapStart
     child.pointee.breakAddress = parent.pointee.breakAddress
     child.pointee.stackBottom = parent.pointee.stackBottom

@@ -47,9 +47,11 @@ extension VirtualMemory {
     return true
   }
 
-  /// The heap of a new image begins at the first page above it.
+  /// The heap of a new image begins above it; of several parts the highest counts.
   func placeHeap(_ space: Space.Pointer, imageEnd: UInt64) {
-    space.pointee.heapStart = Page.up(imageEnd)
+    let start = Page.up(imageEnd) &+ space.pointee.layout.heapGap
+    guard start > space.pointee.heapStart else { return }
+    space.pointee.heapStart = start
     space.pointee.breakAddress = space.pointee.heapStart
   }
 }

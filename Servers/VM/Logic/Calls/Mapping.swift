@@ -78,8 +78,7 @@ extension VirtualMemory {
     {
       return PageRange(start: start, end: start &+ length)
     }
-    let bounds = PageRange(start: AddressSpace.mmapStart, end: AddressSpace.mmapEnd)
-    return try space.pointee.regions.placeAnywhere(length, in: bounds)
+    return try freeRoom(space, length)
   }
 
   mutating func munmap<K: Transport>(_ space: Space.Pointer, _ call: VM.MUnmap, _ ipc: inout K) throws(Errno) {

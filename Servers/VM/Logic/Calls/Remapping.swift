@@ -49,8 +49,7 @@ extension VirtualMemory {
     guard source.end <= region.pointee.end else { throw .badAddress }
     if !source.isEmpty, try grow(space, region, move, &ipc) { return source.start }
     guard move.has(VM.Remap.mayMove) else { throw source.isEmpty ? .invalidArgument : .noMemory }
-    let bounds = PageRange(start: AddressSpace.mmapStart, end: AddressSpace.mmapEnd)
-    return try relocate(space, region, move, to: space.pointee.regions.placeAnywhere(move.length, in: bounds), &ipc)
+    return try relocate(space, region, move, to: freeRoom(space, move.length), &ipc)
   }
 
   /// What a shorter length leaves: as munmap has it.

@@ -111,18 +111,18 @@ extension VirtualMemory {
     if flags & VM.LockAll.current != 0 {
       // Of the first stack what has been touched: it is there in full only as room to grow.
       let bottom = space.pointee.stackBottom
-      var cursor = LeafCursor(PageRange(start: bottom, end: AddressSpace.stackTop))
-      let lowest = next(&cursor, space) == nil ? AddressSpace.stackTop : cursor.address
+      var cursor = LeafCursor(PageRange(start: bottom, end: space.pointee.layout.stackTop))
+      let lowest = next(&cursor, space) == nil ? space.pointee.layout.stackTop : cursor.address
       let unused = (lowest &- bottom) >> 12
       guard space.pointee.regions.totals.all &- unused <= space.pointee.limits.locked.soft >> 12 else { throw .noMemory }
       let low = PageRange(start: AddressSpace.userStart, end: bottom)
       try regions.reserve(4, &frames, space.pointee.claim)
       do throws(Errno) {
         try makeResident(space, low, &ipc)
-        try makeResident(space, PageRange(start: lowest, end: AddressSpace.stackTop), &ipc)
+        try makeResident(space, PageRange(start: lowest, end: space.pointee.layout.stackTop), &ipc)
       } catch { throw error == .noMemory ? .wouldBlock : error }
       mark(space, low, set: Region.locked)
-      if lowest < AddressSpace.stackTop { mark(space, PageRange(start: lowest, end: AddressSpace.stackTop), set: Region.locked) }
+      if lowest < space.pointee.layout.stackTop { mark(space, PageRange(start: lowest, end: space.pointee.layout.stackTop), set: Region.locked) }
     }
     space.pointee.locksFuture = flags & VM.LockAll.future != 0
   }

@@ -31,9 +31,9 @@ extension VirtualMemory {
     guard old > 0, let below = space.pointee.regions.find(old &- 1), below.pointee.type == .unbacked,
       let stack = space.pointee.regions.find(old)
     else { return }
-    var cursor = LeafCursor(PageRange(start: old, end: AddressSpace.stackTop))
-    let lowest = next(&cursor, space) == nil ? AddressSpace.stackTop &- Page.size : cursor.address
-    let bottom = min(AddressSpace.stackTop &- size, lowest)
+    var cursor = LeafCursor(PageRange(start: old, end: space.pointee.layout.stackTop))
+    let lowest = next(&cursor, space) == nil ? space.pointee.layout.stackTop &- Page.size : cursor.address
+    let bottom = min(space.pointee.layout.stackTop &- size, lowest)
     let more = PageRange(start: bottom &- StackLimits.guardSize, end: below.pointee.start)
     if bottom < old {
       guard space.pointee.regions.first(in: more) == nil else { return }

@@ -16,6 +16,7 @@ extension VirtualMemory {
     guard let module = findModule(call.name) else { throw .noSuchFile }
 
     let space = try makeSpace(.service, &ipc)
+    space.pointee.layout = newLayout()
     do throws(Errno) {
       try mapStub(space)
       try addStack(space)

@@ -15,7 +15,7 @@ extension VirtualMemory {
 
   /// What the first stack may become.
   @inline(__always) func firstStack(_ space: Space.Pointer) -> PageRange {
-    PageRange(start: space.pointee.stackBottom, end: AddressSpace.stackTop)
+    PageRange(start: space.pointee.stackBottom, end: space.pointee.layout.stackTop)
   }
 
   /// The stack that the pointer is in: not the first.

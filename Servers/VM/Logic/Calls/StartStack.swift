@@ -8,8 +8,10 @@ extension VirtualMemory {
   private enum Auxiliary {
     static var pageSize: UInt64 { 6 }
     static var entry: UInt64 { 9 }
-    /// Words of the whole vector: two pairs and the end.
-    static var words: UInt64 { 6 }
+    /// The address of 16 bytes that differ each time.
+    static var random: UInt64 { 25 }
+    /// Words of the whole vector: three pairs and the end.
+    static var words: UInt64 { 8 }
   }
 
   /// Lays the stack of `space` out of the argument block at `block` in `source`. Returns the stack pointer.
@@ -17,7 +19,7 @@ extension VirtualMemory {
     _ space: Space.Pointer, entry: UInt64, from source: Space.Pointer, _ block: UInt64, _ length: UInt64, _ ipc: inout K
   ) throws(Errno) -> UInt64 {
     guard length >= 8, length <= ArgumentBlock.limit else { throw .argumentListTooLong }
-    let strings = (AddressSpace.stackTop &- (length &- 8)) & ~15
+    let strings = (space.pointee.layout.stackTop &- (length &- 8)) & ~15
     // First our copy, then a look at it: what nobody else sees cannot change between the two.
     let header = (strings &- 8) & ~15
     try copy(to: space, header, from: source, block, 8, &ipc)
@@ -33,7 +35,7 @@ extension VirtualMemory {
 
   /// The stack of a program that starts with its own name only.
   mutating func buildStack(_ space: Space.Pointer, entry: UInt64, name: RS.Name) throws(Errno) -> UInt64 {
-    let strings = AddressSpace.stackTop &- 32
+    let strings = space.pointee.layout.stackTop &- 32
     try write(space, strings, word: name.0)
     try write(space, strings &+ 8, word: name.1)
     var length: UInt64 = 1
@@ -46,7 +48,11 @@ extension VirtualMemory {
     _ space: Space.Pointer, entry: UInt64, strings: UInt64, _ count: UInt64, _ arguments: UInt64, _ environment: UInt64
   ) throws(Errno) -> UInt64 {
     let words = 1 &+ arguments &+ 1 &+ environment &+ 1 &+ Auxiliary.words
-    let pointer = (strings &- 16 &- 8 &* words) & ~15
+    // Between them and the strings the bytes of AT_RANDOM.
+    let random = (strings &- 16) & ~15
+    try write(space, random, word: self.random.next())
+    try write(space, random &+ 8, word: self.random.next())
+    let pointer = (random &- 16 &- 8 &* words) & ~15
     try write(space, pointer, word: arguments)
     // Without arguments argv is its final 0 alone.
     if arguments == 0 { try write(space, pointer &+ 8, word: 0) }
@@ -72,8 +78,10 @@ extension VirtualMemory {
     try write(space, tail &+ 16, word: Page.size)
     try write(space, tail &+ 24, word: Auxiliary.entry)
     try write(space, tail &+ 32, word: entry)
-    try write(space, tail &+ 40, word: 0)
-    try write(space, tail &+ 48, word: 0)
+    try write(space, tail &+ 40, word: Auxiliary.random)
+    try write(space, tail &+ 48, word: random)
+    try write(space, tail &+ 56, word: 0)
+    try write(space, tail &+ 64, word: 0)
     return pointer
   }
 

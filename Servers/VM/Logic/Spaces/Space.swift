@@ -19,7 +19,8 @@ struct Space: BitwiseCopyable {
   var pending = PendingSignal()
   var root: Frame
   var regions = RegionTree()
-  /// The heap begins where the image ends.
+  var layout = Layout.fixed
+  /// The heap begins where the image ends, or `Layout.heapGap` behind.
   var heapStart: UInt64 = 0
   var breakAddress: UInt64 = 0
   /// Where the first stack may grow down to.

@@ -202,6 +202,19 @@ APUS_INLINE uint64_t x86_timestamp(void) {
   __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
   return (uint64_t)high << 32 | low;
 }
+// Random numbers of the processor (Intel SDM vol. 2, RDRAND, RDSEED); 0 if it has none just now. Only where CPUID names them.
+APUS_INLINE uint64_t x86_rdrand(void) {
+  uint64_t value;
+  uint8_t good;
+  __asm__ volatile("rdrand %0; setc %1" : "=r"(value), "=qm"(good) : : "cc");
+  return good ? value : 0;
+}
+APUS_INLINE uint64_t x86_rdseed(void) {
+  uint64_t value;
+  uint8_t good;
+  __asm__ volatile("rdseed %0; setc %1" : "=r"(value), "=qm"(good) : : "cc");
+  return good ? value : 0;
+}
 APUS_INLINE void x86_invalidate(uint64_t address) { __asm__ volatile("invlpg (%0)" : : "r"(address) : "memory"); }
 APUS_INLINE void x86_halt_forever(void) {
   for (;;) __asm__ volatile("cli; hlt");
