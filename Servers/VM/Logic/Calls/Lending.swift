@@ -60,8 +60,7 @@ extension VirtualMemory {
       guard space.pointee.claim == .service else { throw .notPermitted }
       guard call.length <= VM.Loan.limit else { throw .invalidArgument }
     }
-    let bounds = PageRange(start: AddressSpace.mmapStart, end: AddressSpace.mmapEnd)
-    let range = try space.pointee.regions.placeAnywhere(call.length, in: bounds)
+    let range = try freeRoom(space, call.length)
     try admit(space, range.pages, data: false)
     var region = Region(
       range, loan.pointee.type, kind: VM.RegionKind.borrowed, protection: access, allowed: UInt32(loan.pointee.access),
