@@ -10,6 +10,7 @@ public enum PageCache {
     case read = 0x180, fill, write, truncate, forget, information
     case map, fail, missing, mapping, takeChanged
     case makeStore, put, storeInformation
+    case notWritten, wroteBack, pressure
   }
 
   /// The most that one call moves; more is cut.
@@ -131,8 +132,8 @@ public enum PageCache {
     }
   }
 
-  /// A page that VM asked for (`VFS.PageRequest`) cannot be had: whoever waits for it gets a signal, SIGKILL for
-  /// `Errno.noMemory`, else SIGBUS.
+  /// A page that VM asked for (`VFS.PageRequest`) cannot be had: whoever waits for it gets SIGBUS, but for `Errno.noMemory`:
+  /// then he waits for memory.
   public struct Fail: Call {
     public static var number: Int32 { Number.fail.rawValue }
     public var mount: UInt32
@@ -187,7 +188,8 @@ public enum PageCache {
   }
 
   /// Copies the first page at or behind `position` that processes have changed to `destination` in VFS's memory, 4096
-  /// bytes; the page counts as unchanged until it is written again. `.noSuchFile` if there is none.
+  /// bytes. With the next `TakeChanged` for the file, or `WroteBack`, the page counts as unchanged unless it was written again, or
+  /// `NotWritten` came in between. `.noSuchFile` if there is none.
   public struct TakeChanged: Call {
     public static var number: Int32 { Number.takeChanged.rawValue }
     public var mount: UInt32

@@ -11,7 +11,7 @@ public enum VFS {
     case execLoad, processForked, processExited, cancel, serviceUp, fileSystemStatistics
     case mountInformation
     case mapFile, syncMemory, pageRequest, fileUnmapped
-    case bringPage
+    case bringPage, writeBack
   }
 
   public struct Descriptor: Wire {

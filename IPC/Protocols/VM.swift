@@ -86,8 +86,12 @@ public enum VM {
   public struct Fork: Call {
     public static var number: Int32 { Number.fork.rawValue }
     public var parent: Endpoint
-    public var reserved: UInt32 = 0
-    public init(parent: Endpoint) { self.parent = parent }
+    /// The child's process id, for what VM has to tell people; 0 if it has none.
+    public var id: Int32
+    public init(parent: Endpoint, id: Int32 = 0) {
+      self.parent = parent
+      self.id = id
+    }
     public typealias Reply = Kernel.ThreadReply
   }
 

@@ -54,6 +54,8 @@ final class World {
       return Message(reply: PageCache.Information.Reply(pages: 31, idle: 21, nodes: 2, files: 3, hits: 44, fills: 55, evictions: 6))
     case PageCache.StoreInformation.number:
       return Message(reply: PageCache.StoreInformation.Reply(pages: 17, limit: 1000, nodes: 4, files: 5))
+    case PageCache.Pressure.number:
+      return Message(reply: PageCache.Pressure.Reply(charge: 0, changed: 12, waiting: 1, kills: 2, waits: 9, writeBacks: 4, unmapped: 64))
     case VM.RegionInformation.number:
       let call: VM.RegionInformation = message.body()
       guard let r = regions.first(where: { $0.1 > call.address }) else { throw .noSuchFile }
@@ -228,7 +230,7 @@ final class ProcTests {
     #expect(values["interrupts"] == "40" && values["timer-interrupts"] == "50")
   }
 
-  @Test("vm: frames by owner, which are all frames, then the page cache; a VM that is away is an error") func frames() throws {
+  @Test("vm: frames by owner, which are all frames, then the page cache and what was done for lack of memory; a VM that is away is an error") func frames() throws {
     let text = try read("/vm")
     #expect(text == """
       frames-total 2000
@@ -250,6 +252,12 @@ final class ProcTests {
       memory-file-pages 17
       memory-file-nodes 4
       memory-files 5
+      cache-changed 12
+      cache-written-back 4
+      cache-unmapped 64
+      memory-waiting 1
+      memory-waits 9
+      memory-kills 2
 
       """)
     #expect(try read("/vm", piece: 7) == text)

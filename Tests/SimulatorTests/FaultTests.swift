@@ -41,6 +41,19 @@ extension SimulatorTests {
   @Test("VM without frames: calls may fail, but nothing leaks and everybody goes on")
   func exhaustion() throws { try sweep("family", [.exhaust], .none, step: 41) }
 
+  @Test("V93 X3 memory runs out, with sizes from the least that boots: the shell's like and all services live on, no byte is wrong, nothing leaks")
+  func pools() throws {
+    let pools = Pools(disk: Bench.image)
+    #expect(pools.complaints(pools.reference) == [] && Pools.kills(pools.reference) == 0)
+    var kills = 0
+    for frames in pools.sizes(12) {
+      let outcome = pools.run(frames: frames)
+      #expect(pools.complaints(outcome) == [], "\(frames) frames")
+      kills += Pools.kills(outcome)
+    }
+    #expect(kills > 12)
+  }
+
   @Test("a block write that fails once: calls may say so, but the disk is sound and nothing leaks")
   func writeErrors() throws {
     let text = try Bench.scenario("files")

@@ -25,6 +25,9 @@ struct FakeCache {
   /// What copies met, and which pages processes have changed.
   var missing: [PageCache.Place] = []
   var changed: [File: Set<UInt64>] = [:]
+  /// The page of each that VFS took last.
+  var writing: [File: UInt64] = [:]
+  var wroteBack: [PageCache.WroteBack] = []
 
   var count: Int { pages.values.reduce(0) { $0 + $1.count } }
 
@@ -74,6 +77,7 @@ struct FakeCache {
       let file = File(mount: call.mount, inode: call.inode)
       guard let page = changed[file]?.filter({ $0 >= call.position >> 12 }).min(), let bytes = pages[file]?[page] else { throw .noSuchFile }
       changed[file]?.remove(page)
+      writing[file] = page
       UnsafeMutableRawPointer(bitPattern: UInt(call.destination))!.copyMemory(from: bytes, byteCount: 4096)
       return Message(reply: VFS.Count(count: page << 12))
     case .makeStore:
@@ -84,7 +88,12 @@ struct FakeCache {
       let call: PageCache.StoreInformation = message.body()
       guard let limit = stores[call.mount] else { throw .noSuchFile }
       return Message(reply: PageCache.StoreInformation.Reply(pages: used(call.mount), limit: limit, nodes: 0, files: 0))
-    case .information: throw .noSuchCall
+    case .notWritten:
+      let call: PageCache.NotWritten = message.body()
+      let file = File(mount: call.mount, inode: call.inode)
+      if let page = writing.removeValue(forKey: file) { changed[file, default: []].insert(page) }
+    case .wroteBack: wroteBack.append(message.body())
+    case .information, .pressure: throw .noSuchCall
     }
     return Message(reply: Done())
   }

@@ -120,6 +120,52 @@ struct MappedFileTests {
     world.audit()
   }
 
+  @Test("V93 VM is short of memory: what processes changed is written, and VM hears of the end; what the file system refuses stays changed")
+  func pressed() throws {
+    let fd = try p.open("/f", Flags.readWrite)
+    _ = try map(fd, 3, shared: true)
+    func change(_ page: UInt64, _ value: UInt8) {
+      request(page << 12)
+      world.vm.cache.pages[file]![page] = [UInt8](repeating: value, count: 4096)
+      world.vm.cache.changed[file, default: []].insert(page)
+    }
+    func press(_ mount: UInt32, _ inode: UInt64) {
+      world.deliver(Message(VFS.WriteBack(mount: mount, inode: inode)), from: .vm)
+      world.run()
+    }
+    change(1, 1)
+    change(2, 2)
+    press(file.mount, file.inode)
+    #expect(Array(world.root.find("/f")!.data[4096..<12_288]) == [UInt8](repeating: 1, count: 4096) + [UInt8](repeating: 2, count: 4096))
+    #expect(world.vm.cache.wroteBack.map(\.error) == [0] && world.vm.cache.changed[file] == [])
+    change(1, 3)
+    change(2, 4)
+    var refusals = 0
+    world.root.lie = { request, answer in
+      if request.type == FS.Write.number, refusals == 0 {
+        answer = Message(error: .ioError)
+        answer.token = request.token
+        refusals += 1
+      }
+    }
+    press(file.mount, file.inode)
+    #expect(world.vm.cache.wroteBack.map(\.error) == [0, Errno.ioError.rawValue] && world.vm.cache.changed[file] == [1])
+    // A file that nobody has, and a mount that is none: VM must hear of the end too. Others than VM are not heard.
+    press(file.mount, 12_345)
+    press(77, 5)
+    #expect(world.vm.cache.wroteBack.count == 4 && world.vm.cache.wroteBack.suffix(2).allSatisfy { $0.error != 0 })
+    world.deliver(Message(VFS.WriteBack(mount: file.mount, inode: file.inode)), from: .pm)
+    world.run()
+    #expect(world.vm.cache.wroteBack.count == 4 && world.vm.cache.changed[file] == [1])
+    world.root.lie = nil
+    try p.close(fd)
+    unmapped(changed: 1)
+    #expect(world.vm.cache.changed[file] == [])
+    p.exit()
+    world.run()
+    world.audit()
+  }
+
   @Test("V85 a buffer in a mapped file: VFS fetches the page and does the request again, in jobs and in the loop")
   func buffers() throws {
     let fd = try p.open("/f", Flags.readWrite)

@@ -17,6 +17,7 @@ struct Simulate: ParsableCommand {
         apus simulate files --seed 7 --fault kill-after@812:disk --shrink
         apus simulate --seeds 1000                     each twice: the same hash
         apus simulate --agree 200 --host metal         generated scripts do the same there
+        apus simulate --pools 200                      memory runs out, with so many sizes of it
         apus simulate --bench
       """)
 
@@ -33,14 +34,15 @@ struct Simulate: ParsableCommand {
   @Flag(help: "Look for a smaller scenario that fails in the same way.") var shrink = false
   @Option(help: ArgumentHelp("Kill this service at every message, one run each.", valueName: "service")) var sweep: String?
   @Option(help: ArgumentHelp("Run so many seeds twice and compare.", valueName: "n")) var seeds: UInt64?
+  @Option(help: ArgumentHelp("Play one script of hogs with so many sizes of memory, from the least that boots.", valueName: "n")) var pools: UInt64?
   @Option(help: ArgumentHelp("Compare so many generated scripts with another host.", valueName: "n")) var agree: UInt64?
   @Option(help: ArgumentHelp("The first of them.", valueName: "n")) var first: UInt64 = 1
   @Option(help: "The other host: metal or processes.") var host = ToolKit.Host.metal
   @Flag(help: "Measure messages a second.") var bench = false
 
   func validate() throws {
-    let ways = [scenario != nil, seeds != nil, agree != nil, bench].filter { $0 }.count
-    guard ways == 1 else { throw ValidationError("name one scenario, or one of --seeds, --agree, --bench") }
+    let ways = [scenario != nil, seeds != nil, agree != nil, pools != nil, bench].filter { $0 }.count
+    guard ways == 1 else { throw ValidationError("name one scenario, or one of --seeds, --agree, --pools, --bench") }
     guard host != .simulator else { throw ValidationError("--host takes metal or processes") }
   }
 
@@ -53,6 +55,7 @@ struct Simulate: ParsableCommand {
 
   private func arguments(_ project: Project) throws -> [String] {
     if bench { return ["bench"] }
+    if let pools { return ["pools", "--count", "\(pools)"] }
     if let seeds { return ["seeds", "--count", "\(seeds)", "--first", "\(first)"] }
     guard let scenario else { return [] }
     var name = scenario

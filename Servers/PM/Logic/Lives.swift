@@ -24,7 +24,8 @@ extension ProcessManager {
   mutating func fork(_ me: Int, _ ipc: inout T) throws(Errno) -> Int32 {
     let isNearRoot = table[me].parent == Self.first || me == Self.first
     guard table.free > (isNearRoot ? 0 : ProcessTable.reserve), let index = table.reserveSlot() else { throw .wouldBlock }
-    let child = try ipc.call(.vm, VM.Fork(parent: table[me].endpoint)).thread
+    let id = table.nextID()
+    let child = try ipc.call(.vm, VM.Fork(parent: table[me].endpoint, id: id)).thread
     do throws(Errno) {
       // Before anything that the child can send: VFS hears of it first.
       try ipc.sendAsync(Message(VFS.ProcessForked(parent: table[me].endpoint, child: child)), to: .vfs)
@@ -34,7 +35,7 @@ extension ProcessManager {
     }
     var process = table[me]
     process.endpoint = child
-    process.id = table.nextID()
+    process.id = id
     process.parent = me
     process.hasExecuted = false
     process.wait = .none

@@ -48,7 +48,7 @@ extension VirtualFileSystem {
       .symbolicLink, .readLink, .truncate, .changeMode, .changeDirectory, .currentDirectory, .sync, .mount, .unmount, .access,
       .fileSystemStatistics, .syncMemory:
       break
-    case .pageRequest, .fileUnmapped, .bringPage, .execLoad, .processForked, .processExited, .cancel, .serviceUp, .mountInformation: throw .notPermitted
+    case .pageRequest, .fileUnmapped, .bringPage, .writeBack, .execLoad, .processForked, .processExited, .cancel, .serviceUp, .mountInformation: throw .notPermitted
     case nil: throw .noSuchCall
     }
     enqueue(index, delivery)
@@ -108,7 +108,7 @@ extension VirtualFileSystem {
     case .execLoad: return Message(reply: try loadProgram(worker, message.body()))
     case .syncMemory: try syncMemory(worker, message.body())
     case .close, .duplicate, .pipe, .control, .fileControl, .processForked, .processExited, .cancel, .serviceUp,
-      .mountInformation, .mapFile, .pageRequest, .fileUnmapped, .bringPage, nil:
+      .mountInformation, .mapFile, .pageRequest, .fileUnmapped, .bringPage, .writeBack, nil:
       throw .noSuchCall
     }
     return Message(reply: Done())

@@ -32,14 +32,14 @@ extension VirtualFileSystem {
   /// Gives the first queued request to a free worker. False if there is nothing to do, or nobody to do it. While
   /// messages are kept in the outbox nothing new starts, which is what bounds the outbox.
   func startJob() -> Bool {
-    guard isRooted, firstQueued >= 0 || wantedCount > 0 || changedCount > 0, outboxCount == 0 else { return false }
+    guard isRooted, firstQueued >= 0 || hasPageJob, outboxCount == 0 else { return false }
     var worker = 0
     while worker < limits.workers {
       if case .none = tables.workers[worker].job { break }
       worker += 1
     }
     guard worker < limits.workers else { return false }
-    if wantedCount > 0 || changedCount > 0 {
+    if hasPageJob {
       tables.workers[worker].job = nextPageJob()
       fibers.start(worker)
       return true
@@ -62,7 +62,8 @@ extension VirtualFileSystem {
     case .startUp: startUp(worker)
     case .recovery(let service): reopenDevices(worker, service)
     case .page(let wanted): fetchWanted(worker, wanted)
-    case .writeBack(let vnode): finishMapping(worker, vnode)
+    case .writeBack(let vnode, let isUnmapped):
+      if isUnmapped { finishMapping(worker, vnode) } else { relieve(worker, vnode) }
     case .request(let index):
       var answer = Message(error: .badAddress)
       var pages = 0

@@ -47,6 +47,17 @@ extension VirtualFileSystem {
     changedCount += 1
   }
 
+  /// VM is short of memory: what processes have changed in a file is to become the file system's. VM asks for one file at a time.
+  func wantWriteBack(_ call: VFS.WriteBack) {
+    guard pressed < 0, let vnode = vnode(call.mount, call.inode) else { return wroteBack(call.mount, call.inode, .noSuchFile) }
+    hold(vnode)
+    pressed = vnode
+  }
+
+  private func wroteBack(_ mount: UInt32, _ inode: UInt64, _ error: Errno?) {
+    do throws(Errno) { _ = try ipc.call(.vm, PageCache.WroteBack(mount: mount, inode: inode, error: error)) } catch {}
+  }
+
   // MARK: Pages on demand
 
   func want(_ page: WantedPage) {
@@ -55,8 +66,15 @@ extension VirtualFileSystem {
     wantedCount += 1
   }
 
-  /// Threads that wait for a page come before requests.
+  var hasPageJob: Bool { wantedCount > 0 || changedCount > 0 || pressed >= 0 }
+
+  /// Threads that wait for memory or for a page come before requests.
   func nextPageJob() -> Job {
+    if pressed >= 0 {
+      let vnode = pressed
+      pressed = -1
+      return .writeBack(vnode: vnode, isUnmapped: false)
+    }
     if wantedCount > 0 {
       let page = tables.wantedPages[firstWanted]
       firstWanted = (firstWanted + 1) % tables.wantedPages.count
@@ -66,7 +84,7 @@ extension VirtualFileSystem {
     let vnode = (0..<limits.vnodes).first { tables.vnodes[$0].isChanged } ?? 0
     tables.vnodes[vnode].isChanged = false
     changedCount -= 1
-    return .writeBack(vnode: vnode)
+    return .writeBack(vnode: vnode, isUnmapped: true)
   }
 
   private func fail(_ page: WantedPage, _ error: Errno) {
@@ -157,9 +175,17 @@ extension VirtualFileSystem {
 
   // MARK: What processes have changed
 
+  /// A job that VM has asked for: it hears of the end.
+  func relieve(_ worker: Int, _ vnode: Int) {
+    var failure: Errno?
+    do throws(Errno) { try writeBack(worker, vnode) } catch { failure = error }
+    wroteBack(tables.mounts[tables.vnodes[vnode].mount].number, tables.vnodes[vnode].inode, failure)
+    releaseVnode(vnode)
+  }
+
   /// A job after the last munmap.
   func finishMapping(_ worker: Int, _ vnode: Int) {
-    do throws(Errno) { try writeBack(worker, vnode) } catch {
+    do throws(Errno) { try writeBack(worker, vnode, isLast: true) } catch {
       var line = Text("VFS: what was written to a mapped file is lost, its file system says ")
       line.append(signed: Int64(error.rawValue))
       line.append("\n")
@@ -169,8 +195,8 @@ extension VirtualFileSystem {
   }
 
   /// In a job: changed pages go to the file system, each whole or up to the file's end. An error is that of the first that
-  /// did not get there; the rest is tried.
-  func writeBack(_ worker: Int, _ vnode: Int) throws(Errno) {
+  /// did not get there; the rest is tried. What did not stays changed, unless this is the last that anybody will hear of it.
+  func writeBack(_ worker: Int, _ vnode: Int, isLast: Bool = false) throws(Errno) {
     if isMemory(vnode) { return }
     let mount = tables.vnodes[vnode].mount
     let lock = cacheLock(mount)
@@ -187,13 +213,20 @@ extension VirtualFileSystem {
       if position < size {
         let count = min(4096, size - position)
         let write = FS.Write(inode: tables.vnodes[vnode].inode, position: position, grant: tables.mounts[mount].bufferGrant, offset: 0, length: count)
-        do throws(Errno) { if try ask(worker, server(vnode), write, limit: count).count < count { failure = failure ?? .noSpace } } catch {
-          failure = failure ?? error
+        var problem: Errno?
+        do throws(Errno) { if try ask(worker, server(vnode), write, limit: count).count < count { problem = .noSpace } } catch { problem = error }
+        if let problem {
+          failure = failure ?? problem
+          if !isLast { keepChanged(mount, tables.vnodes[vnode].inode) }
         }
       }
       position += 4096
     }
     if let failure { throw failure }
+  }
+
+  private func keepChanged(_ mount: Int, _ inode: UInt64) {
+    do throws(Errno) { _ = try ipc.call(.vm, PageCache.NotWritten(mount: tables.mounts[mount].number, inode: inode)) } catch {}
   }
 
   /// msync(2): every file that is mapped shared within the range.

@@ -193,8 +193,9 @@ enum Job: BitwiseCopyable {
   case none
   case startUp
   case page(WantedPage)
-  /// What processes have changed in the pages of a vnode goes to its file system; the job holds the vnode.
-  case writeBack(vnode: Int)
+  /// What processes have changed in the pages of a vnode goes to its file system, since nobody maps it any more or memory is short;
+  /// the job holds the vnode.
+  case writeBack(vnode: Int, isUnmapped: Bool)
   case recovery(service: Endpoint)
   /// A request of a process, or `ExecLoad` for one.
   case request(process: Int)

@@ -36,6 +36,8 @@ public final class VirtualFileSystem<T: Transport>: Server {
   var wantedCount = 0
   /// Vnodes with `isChanged`.
   var changedCount = 0
+  /// The vnode that VM wants written back since memory is short; -1 for none.
+  var pressed = -1
   var outboxHead = 0
   var outboxCount = 0
   /// Requests with `isSent` false.
@@ -153,6 +155,7 @@ public final class VirtualFileSystem<T: Transport>: Server {
         let call: VFS.PageRequest = message.body()
         return want(WantedPage(mount: call.mount, inode: call.inode, position: call.position))
       case .fileUnmapped: return unmapped(message.body())
+      case .writeBack: return wantWriteBack(message.body())
       default: break
       }
     } else if source == .rs, message.type == VFS.ServiceUp.number {

@@ -43,15 +43,30 @@ extension VirtualMemory {
       // P6: only the kernel's own flag makes a page fault (M-N5).
       answer = delivery.message.type == KernelEvent.PageFault.number ? pageFault(delivery.message, &ipc) : Message(error: .noSuchCall)
     } else {
-      do throws(Errno) {
-        answer = try call(delivery.message, &ipc)
-      } catch { answer = Message(error: error) }
+      answer = perform(delivery.message, &ipc)
     }
     if pendingSignals > 0 { tellPending(&ipc) }
     if files.firstOwed != nil { tellOwed(&ipc) }
     if unsent > 0 { askAgain(&ipc) }
+    if pressure.isUnsent { sendWriteBack(&ipc) }
     settle()
+    if pressure.first != nil { feed(&ipc) }
     return answer
+  }
+
+  /// A call that finds no frames is done again as long as clean pages can be taken out of processes for it: it happened not at all.
+  private mutating func perform<K: Transport>(_ message: Message, _ ipc: inout K) -> Message {
+    while true {
+      frames.isShort = false
+      do throws(Errno) { return try call(message, &ipc) } catch {
+        guard error == .noMemory || error == .wouldBlock || error == .noSpace, frames.isShort else { return Message(error: error) }
+        settle()
+        guard unmapClean(&ipc) else {
+          _ = writesBack(&ipc)
+          return Message(error: error)
+        }
+      }
+    }
   }
 
   private mutating func call<K: Transport>(_ message: Message, _ ipc: inout K) throws(Errno) -> Message {
@@ -66,7 +81,7 @@ extension VirtualMemory {
     case .brk: return Message(reply: VM.AddressReply(address: brk(try own(source), message.body(VM.Brk.self).address, &ipc)))
     case .fork:
       let parent = try process(message.body(VM.Fork.self).parent)
-      return Message(reply: Kernel.ThreadReply(thread: try fork(parent, &ipc)))
+      return Message(reply: Kernel.ThreadReply(thread: try fork(parent, id: message.body(VM.Fork.self).id, &ipc)))
     case .execBegin: try execBegin(message.body(VM.ExecBegin.self).process, &ipc)
     case .execMap: try execMap(message.body())
     case .execWrite: try execWrite(message.body(), from: source, &ipc)

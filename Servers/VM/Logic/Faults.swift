@@ -12,7 +12,7 @@ extension VirtualMemory {
     return decide(fault, of: message.source, &ipc)
   }
 
-  /// Nil: the fault is parked until VFS has brought the page.
+  /// Nil: the fault is parked until VFS has brought the page, or there is memory for it.
   mutating func decide<K: Transport>(_ fault: KernelEvent.PageFault, of source: Endpoint, _ ipc: inout K) -> Message? {
     let copying = fault.access & KernelEvent.PageFault.kernelCopy != 0
     guard let space = spaces[id: fault.space] else {
@@ -20,14 +20,26 @@ extension VirtualMemory {
       if !copying { tell(source.isService ? .rs : .pm, of: source, Signal.memory, fault, &ipc) }
       return Message(error: .badAddress)
     }
-    do throws(Errno) {
-      guard copying || space.pointee.claim == .service || isStack(space, fault.stack) else { throw .badAddress }
-      try resolve(space, fault.address, fault.access, &ipc)
-      return Message(type: 0)
-    } catch {
-      if error == .wouldBlock { return park(fault, of: source, space, &ipc) }
-      return refuse(fault, of: source, error, &ipc)
+    while true {
+      do throws(Errno) {
+        try access(fault, space, copying, &ipc)
+        return Message(type: 0)
+      } catch {
+        if error == .wouldBlock { return park(fault, of: source, space, &ipc) }
+        guard error == .noMemory else { return refuse(fault, of: source, error, &ipc) }
+        if unmapClean(&ipc) { continue }
+        if space.pointee.claim == .user, !copying { return starve(fault, of: source, space, &ipc) }
+        _ = writesBack(&ipc)
+        return refuse(fault, of: source, error, &ipc)
+      }
     }
+  }
+
+  @inline(__always) private mutating func access<K: Transport>(
+    _ fault: KernelEvent.PageFault, _ space: Space.Pointer, _ copying: Bool, _ ipc: inout K
+  ) throws(Errno) {
+    guard copying || space.pointee.claim == .service || isStack(space, fault.stack) else { throw .badAddress }
+    try resolve(space, fault.address, fault.access, &ipc)
   }
 
   /// The access cannot be: the supervisor hears of it, unless a server's copy met it, which fails.
@@ -136,7 +148,7 @@ extension VirtualMemory {
 
   /// False if its queue is full.
   @discardableResult
-  private func tell<K: Transport>(
+  func tell<K: Transport>(
     _ supervisor: Endpoint, of thread: Endpoint, _ signal: UInt32, _ fault: KernelEvent.PageFault, _ ipc: inout K
   ) -> Bool {
     let event = KernelEvent.Exception(

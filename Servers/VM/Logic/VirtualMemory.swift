@@ -39,6 +39,8 @@ public struct VirtualMemory: BitwiseCopyable {
   var parked: ParkedFault.Pointer?
   var parkedFaults: RecordPool<ParkedFault>
   var unsent: UInt64 = 0
+  /// What is done about a shortage.
+  var pressure = Pressure()
   /// Spaces whose supervisor has yet to hear of a signal.
   var pendingSignals: UInt64 = 0
 

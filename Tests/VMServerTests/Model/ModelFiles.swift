@@ -71,6 +71,24 @@ extension ModelRun {
     return agree("fill", error, expected: nil) && came > 0
   }
 
+  /// What PM and VFS do when memory is short (V93): who was killed for it ends, what is to be written back is. Then nobody waits for
+  /// memory any more.
+  mutating func relieve(_ told: Int) {
+    while true {
+      if !system.kernel.replies.isEmpty { listen(told) }
+      if let request = system.kernel.writeBacks.popLast() {
+        if let file = files.first(where: { $0.inode == request.inode }) { takeChanged(file, all: true) }
+        if system.error(PageCache.WroteBack(mount: request.mount, inode: request.inode), from: vfs) != nil { problems.append("written back") }
+        continue
+      }
+      let dead = system.kernel.exceptions.suffix(from: told).filter { $0.event.signal == 9 }.map(\.event.thread)
+      guard let index = processes.firstIndex(where: { dead.contains($0.thread) }) else { break }
+      end(index)
+      if processes.isEmpty { processes = [FlatProcess(thread: system.process())] }
+    }
+    if system.vm.pressure.waiting > 0 { problems.append("\(system.vm.pressure.waiting) wait for memory for ever") }
+  }
+
   /// Who waited for a page goes on, or was told why not.
   private mutating func listen(_ told: Int) {
     for (thread, message) in system.kernel.replies {
@@ -86,7 +104,7 @@ extension ModelRun {
     }
     system.kernel.replies = []
     // Nobody waits for what nobody will bring.
-    for process in processes where process.isWaiting && system.kernel.pageRequests.isEmpty { problems.append("\(process.thread.raw) waits for ever") }
+    for process in processes where process.isWaiting && system.kernel.pageRequests.isEmpty && system.vm.pressure.waiting == 0 { problems.append("\(process.thread.raw) waits for ever") }
   }
 
   /// write(2), ftruncate(2) or fsync(2) of a file.

@@ -37,8 +37,10 @@ extension ModelRun {
     let failing = system.vm.frames.failing
     system.vm.frames.failing = 0
     // One argument, "a". Without memory for a stack there is no exec.
+    let told = system.kernel.exceptions.count
     guard system.fill(thread, argument, [1, 0, 0, 0, 0, 0, 0, 0, 0x61, 0]) else {
       refused += 1
+      processes[index].isWaiting = !system.kernel.exceptions.suffix(from: told).contains { $0.event.thread == thread }
       return
     }
     system.vm.frames.failing = failing

@@ -50,6 +50,7 @@ struct ModelRun {
 
   mutating func step() {
     if random.once(in: 12) { system.vm.frames.failing = UInt64(1 + random.below(4)) }
+    let told = system.kernel.exceptions.count
     let index = random.below(processes.count)
     switch random.below(100) {
     case 0..<4: serve()
@@ -75,6 +76,7 @@ struct ModelRun {
     default: touch(index)
     }
     system.vm.frames.failing = 0
+    relieve(told)
   }
 
   // MARK: Agreement
@@ -166,13 +168,18 @@ struct ModelRun {
   }
 
   private mutating func refuse(_ index: Int, _ known: FlatPage?, _ isAllowed: Bool, _ told: Int) {
-    let signals = system.kernel.exceptions.suffix(from: told).map(\.event.signal)
+    let thread = processes[index].thread
+    let events = system.kernel.exceptions.suffix(from: told).map(\.event)
+    let signals = events.filter { $0.thread == thread }.map(\.signal)
     guard isAllowed, let known, known.exists else {
       let expected: UInt32 = isAllowed ? 7 : 11
       if signals != [expected] { problems.append("a bad access gave signals \(signals), not \(expected)") }
       return
     }
-    if signals.isEmpty, known.isFile, !known.isOfStore {
+    if signals.isEmpty, known.isFile && !known.isOfStore || !events.isEmpty || system.vm.pressure.waiting > 0
+      || system.kernel.replies.contains(where: { $0.to == thread })
+    {
+      // For the page, for somebody else's end, or for changed pages to be written back.
       processes[index].isWaiting = true
     } else if signals == [9] || signals == [7] && known.isOfStore {
       refused += 1
@@ -203,8 +210,13 @@ struct ModelRun {
 
   /// Every page of everybody.
   mutating func lookEverywhere() {
-    for index in processes.indices {
-      for page in processes[index].pages.keys.sorted() where !processes[index].isWaiting { look(index, page, .read) }
+    for process in processes {
+      for page in process.pages.keys.sorted() {
+        guard let index = processes.firstIndex(where: { $0.thread == process.thread }), !processes[index].isWaiting else { break }
+        let told = system.kernel.exceptions.count
+        look(index, page, .read)
+        relieve(told)
+      }
     }
     for index in borrowings.indices { lookAtBorrowed(index) }
     system.kernel.exceptions = []

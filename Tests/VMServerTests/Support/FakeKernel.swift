@@ -25,6 +25,9 @@ final class FakeKernel {
   /// What VFS was told, and late answers to faults.
   var pageRequests: [VFS.PageRequest] = []
   var unmapped: [VFS.FileUnmapped] = []
+  var writeBacks: [VFS.WriteBack] = []
+  /// What VM has logged.
+  var log = ""
   var replies: [(to: Endpoint, message: Message)] = []
   /// Full queues of supervisors.
   var queueIsFull = false
@@ -126,7 +129,10 @@ final class FakeKernel {
       let call = message.body(Kernel.ThreadStack.self)
       guard threads[call.thread.slot]?.endpoint == call.thread else { throw .deadEndpoint }
       threads[call.thread.slot]?.trapStack = (call.low, call.size)
-    case .log, .exit: break
+    case .log:
+      let call = message.body(Kernel.Log.self)
+      withUnsafeBytes(of: call.text) { log += String(decoding: $0.prefix(Int(call.count)), as: UTF8.self) }
+    case .exit: break
     case .threadStart:
       threads[message.body(Kernel.ThreadStart.self).thread.slot]?.started = true
     case .threadDestroy:
@@ -186,6 +192,7 @@ struct FakeTransport: Transport {
     if kernel.queueIsFull { throw .wouldBlock }
     if message.type == KernelEvent.Exception.number { kernel.exceptions.append((destination, message.body())) }
     if destination == .vfs, message.type == VFS.PageRequest.number { kernel.pageRequests.append(message.body()) }
+    if destination == .vfs, message.type == VFS.WriteBack.number { kernel.writeBacks.append(message.body()) }
     if destination == .vfs, message.type == VFS.FileUnmapped.number { kernel.unmapped.append(message.body()) }
   }
   mutating func kernel(_ message: Message) -> Message { kernel.kernel(message) }

@@ -19,6 +19,7 @@ struct Commands {
     case "batch": try batch()
     case "sweep": try sweep()
     case "shrink": try shrink()
+    case "pools": try pools()
     default: throw Failure(Self.usage)
     }
   }
@@ -29,6 +30,7 @@ struct Commands {
     simulator scripts --count N [--first N]    histories of generated scripts, for comparison with other hosts
     simulator sweep SCENARIO --service NAME [--kind K,...] [--every N] [--seed N] [--ram] [--amount A]
     simulator shrink SCENARIO [--seed N] [--ram] --fault F...
+    simulator pools --count N                  one script of hogs with so many sizes of memory
     simulator bench                            messages a second
     simulator batch                            plans as lines of JSON on standard input, outcomes as lines on standard output
     SCENARIO is a file, or the number of a generated script
@@ -160,6 +162,24 @@ struct Commands {
       print("script \(seed) \(outcome.ending)")
       print(String(decoding: outcome.history, as: UTF8.self), terminator: "")
     }
+  }
+
+  private mutating func pools() throws {
+    let count = Int(try number("--count") ?? 200)
+    try end()
+    let pools = Pools(disk: try Disk.standard())
+    var (bad, kills) = (0, 0)
+    for frames in pools.sizes(count) {
+      let outcome = pools.run(frames: frames)
+      var complaints = pools.complaints(outcome)
+      if let complaint = try SimulatedImage.complaint(outcome.disk) { complaints.append("e2fsck: \(complaint)") }
+      kills += Pools.kills(outcome)
+      if complaints.isEmpty { continue }
+      bad += 1
+      for complaint in complaints { print("\(frames) frames: \(complaint)") }
+    }
+    print("\(count) sizes of memory from \(pools.least) frames on: \(bad) ended badly; \(kills) processes were killed for memory")
+    if bad > 0 { Foundation.exit(1) }
   }
 
   private mutating func bench() throws {

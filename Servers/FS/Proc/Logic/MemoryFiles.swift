@@ -21,6 +21,13 @@ extension ProcFileSystem {
     text.append("memory-file-pages", stores.pages)
     text.append("memory-file-nodes", stores.nodes)
     text.append("memory-files", stores.files)
+    let pressure = try ipc.call(.vm, PageCache.Pressure())
+    text.append("cache-changed", pressure.changed)
+    text.append("cache-written-back", pressure.writeBacks)
+    text.append("cache-unmapped", pressure.unmapped)
+    text.append("memory-waiting", pressure.waiting)
+    text.append("memory-waits", pressure.waits)
+    text.append("memory-kills", pressure.kills)
   }
 
   /// What `/proc/kernel` and `/proc/vm` say alike.

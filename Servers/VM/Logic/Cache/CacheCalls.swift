@@ -6,7 +6,7 @@ import Protocols
 // that waits, or VFS's own. It never waits: what is not there is not there, and VFS brings it.
 extension VirtualMemory {
   mutating func pageCache<K: Transport>(_ number: PageCache.Number, _ message: Message, _ ipc: inout K) throws(Errno) -> Message {
-    guard number == .information || number == .storeInformation || message.source == .vfs else { throw .notPermitted }
+    guard number == .information || number == .storeInformation || number == .pressure || message.source == .vfs else { throw .notPermitted }
     switch number {
     case .read: return Message(reply: VFS.Count(count: try read(message.body(), &ipc)))
     case .fill: return Message(reply: VFS.Count(count: try fill(message.body(), &ipc)))
@@ -23,6 +23,11 @@ extension VirtualMemory {
     case .missing: return Message(reply: try missing(message.body(PageCache.Missing.self).process))
     case .mapping: return Message(reply: try mapping(message.body()))
     case .takeChanged: return Message(reply: VFS.Count(count: try takeChanged(message.body(), &ipc)))
+    case .notWritten:
+      let call: PageCache.NotWritten = message.body()
+      files.find(call.mount, call.inode)?.pointee.writing = 0
+    case .wroteBack: wroteBack(message.body())
+    case .pressure: return Message(reply: try pressureInformation(message.body(PageCache.Pressure.self).process))
     case .information:
       return Message(reply: PageCache.Information.Reply(
         pages: frames.cache &- frames.nodes, idle: frames.idle, nodes: frames.nodes, files: files.used, hits: hits, fills: fills,
@@ -105,7 +110,10 @@ extension VirtualMemory {
       let count = min(Page.size, length &- done)
       let page = (call.position &+ done) >> 12
       if frames.cached(file, page) == nil {
-        do throws(Errno) { try frames.reserve(1 &+ FrameTable.nodesForInsert, .user) } catch { break }
+        do throws(Errno) { try frames.reserve(1 &+ frames.mostNodes(file, page), .user) } catch {
+          if unmapClean(&ipc) { continue }
+          break
+        }
         let frame = frames.take(.cache)
         do throws(Errno) { try copy(toFrame: frame, 0, from: space, call.source &+ done, count, &ipc) } catch {
           frames.retire(frame)
@@ -211,7 +219,9 @@ extension VirtualMemory {
 
   private mutating func takeChanged<K: Transport>(_ call: PageCache.TakeChanged, _ ipc: inout K) throws(Errno) -> UInt64 {
     guard let space = spaces[.vfs], PageRange(covering: call.destination, Page.size) != nil else { throw .badAddress }
-    guard let file = files.find(call.mount, call.inode), file.pointee.changed > 0, file.pointee.store == 0 else { throw .noSuchFile }
+    guard let file = files.find(call.mount, call.inode) else { throw .noSuchFile }
+    written(file)
+    guard file.pointee.changed > 0, file.pointee.store == 0 else { throw .noSuchFile }
     var at = call.position >> 12
     while let found = frames.firstCached(file, from: at) {
       let frame = frames.cached(file, found).unsafelyUnwrapped
@@ -221,10 +231,10 @@ extension VirtualMemory {
       }
       guard call.destination & 4095 == 0 else { throw .invalidArgument }
       let target = try frameForUser(space, call.destination, KernelEvent.PageFault.write, &ipc)
-      // What is written from now on is a change again.
+      // What is written from now on is a change again; what is copied here counts as one until the file system has it.
       guardWrites(file, found, &ipc)
       frames.bytes(target).copyMemory(from: frames.bytes(frame), byteCount: 4096)
-      unchange(file, frame)
+      file.pointee.writing = found &+ 1
       return found << 12
     }
     throw .noSuchFile

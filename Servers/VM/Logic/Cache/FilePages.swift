@@ -1,6 +1,6 @@
 import IPC
 
-/// A file of which the cache has, or had, pages. 72 bytes, in a table of fixed size made at boot.
+/// A file of which the cache has, or had, pages. 96 bytes, in a table of fixed size made at boot.
 struct FilePages: BitwiseCopyable {
   typealias Pointer = UnsafeMutablePointer<FilePages>
 
@@ -27,6 +27,10 @@ struct FilePages: BitwiseCopyable {
   var nextOwed: FilePages.Pointer?
   /// The store whose file it is: index + 1, 0 for a file of a disk. Of a store's file all pages count as changed.
   var store: UInt32 = 0
+  /// The page that VFS is writing to the file system, plus 1; 0 for none. It is changed until VFS asks for the next.
+  var writing: UInt64 = 0
+  /// `Pressure.round` in which it was written back in vain.
+  var tried: UInt32 = 0
 
   /// Nobody needs the record for more than pages that can be brought again.
   var isSpare: Bool { object == nil && changed == 0 && owed == 0 }
@@ -47,8 +51,13 @@ extension FrameTable {
     return Frame(address: word)
   }
 
-  /// More nodes than `insert` will ever need for neighbouring pages.
-  static var nodesForInsert: UInt64 { 14 }
+  /// How many nodes `insert` may need if pages of the file are given up before it: a reservation can do that.
+  func mostNodes(_ file: FilePages.Pointer, _ page: UInt64) -> UInt64 {
+    let old = UInt64(file.pointee.root == 0 ? 0 : file.pointee.levels)
+    var levels = old
+    while page &>> (9 &* levels) != 0 { levels &+= 1 }
+    return levels &+ levels &- old
+  }
 
   /// How many nodes `insert` will need.
   func missingNodes(_ file: FilePages.Pointer, _ page: UInt64) -> UInt64 {

@@ -30,10 +30,17 @@ extension VirtualMemory {
   /// Somebody is about to write to a shared page.
   mutating func change(_ file: FilePages.Pointer, _ frame: Frame) {
     let record = frames.owned(frame)
-    guard record.pointee.kind == .cache, !record.pointee.isChanged else { return }
+    guard record.pointee.kind == .cache else { return }
+    if file.pointee.writing != 0, frames.cached(file, file.pointee.writing &- 1) == frame { file.pointee.writing = 0 }
+    guard !record.pointee.isChanged else { return }
     if record.pointee.isIdle { frames.unlinkIdle(frame) }
     record.pointee.isChanged = true
     file.pointee.changed &+= 1
+    if file.pointee.store != 0 { return }
+    pressure.changed &+= 1
+    // Worth another try, unless somebody waits already for what the last one brings.
+    if pressure.first == nil { file.pointee.tried = 0 }
+    if pressure.changed > changedLimit, pressure.mount == 0 { pressure.isUnsent = true }
   }
 
   mutating func unchange(_ file: FilePages.Pointer, _ frame: Frame) {
@@ -41,6 +48,7 @@ extension VirtualMemory {
     guard record.pointee.isChanged else { return }
     record.pointee.isChanged = false
     file.pointee.changed &-= 1
+    if file.pointee.store == 0 { pressure.changed &-= 1 }
     if record.pointee.isIdle { frames.linkIdle(frame) }
   }
 

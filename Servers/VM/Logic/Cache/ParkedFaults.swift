@@ -10,7 +10,7 @@ struct ParkedFault: BitwiseCopyable {
   var next: Pointer?
   var fault: KernelEvent.PageFault
   var thread: Endpoint
-  /// The file and the page that it waits for.
+  /// The file and the page that it waits for; mount 0 for those that wait for memory (`Pressure`).
   var mount: UInt32
   var inode: UInt64
   var page: UInt64
@@ -97,7 +97,13 @@ extension VirtualMemory {
       let copying = record.fault.access & KernelEvent.PageFault.kernelCopy != 0
       guard copying || spaces[id: record.fault.space] != nil else { continue }
       let answer: Message?
-      if let error { answer = refuse(record.fault, of: record.thread, error, &ipc) } else { answer = decide(record.fault, of: record.thread, &ipc) }
+      if error == .noMemory, !copying, let space = spaces[id: record.fault.space], space.pointee.claim == .user {
+        answer = starve(record.fault, of: record.thread, space, &ipc)
+      } else if let error {
+        answer = refuse(record.fault, of: record.thread, error, &ipc)
+      } else {
+        answer = decide(record.fault, of: record.thread, &ipc)
+      }
       guard let answer else { continue }
       do throws(Errno) { try ipc.reply(answer, to: record.thread) } catch {}
     }

@@ -80,6 +80,9 @@ extension VirtualMemory {
 
     space.pointee.building = nil
     building.pointee.supervisor = space.pointee.supervisor
+    building.pointee.processID = space.pointee.processID
+    // A signal that kills reaches the new image, too.
+    if pressure.dying == space.pointee.id { pressure.dying = building.pointee.id }
     destroy(space)
     spaces.bind(building, to: call.process)
   }

@@ -6,7 +6,7 @@ extension VirtualMemory {
   /// A second space like that of `parent`, and its thread. Private pages are shared until one side writes. What the
   /// child needs is reserved before its thread exists; the rest cannot fail (M-A7). No page and no table below the top
   /// one is looked at (V94).
-  mutating func fork<K: Transport>(_ parent: Space.Pointer, _ ipc: inout K) throws(Errno) -> Endpoint {
+  mutating func fork<K: Transport>(_ parent: Space.Pointer, id: Int32 = 0, _ ipc: inout K) throws(Errno) -> Endpoint {
     let claim = Claim.user
     var link = parent.pointee.regions.lowest(above: 0)
     while let region = link {
@@ -35,6 +35,8 @@ extension VirtualMemory {
     child.pointee.signalStack = parent.pointee.signalStack
     child.pointee.trapStack = parent.pointee.trapStack
     child.pointee.limits = parent.pointee.limits
+    child.pointee.name = parent.pointee.name
+    child.pointee.processID = id
     link = parent.pointee.regions.lowest(above: 0)
     while let region = link {
       let copy = regions.take(region.pointee)

@@ -81,7 +81,10 @@ extension VirtualMemory {
   /// Pages first, which can fail; then the mark. `.wouldBlock`: no frames.
   private mutating func lock<K: Transport>(_ space: Space.Pointer, _ range: PageRange, _ ipc: inout K) throws(Errno) {
     do throws(Errno) {
-      guard missingPages(space, range) <= frames.available(space.pointee.claim) else { throw .noMemory }
+      guard missingPages(space, range) <= frames.available(space.pointee.claim) else {
+        frames.isShort = true
+        throw .noMemory
+      }
       try regions.reserve(2, &frames, space.pointee.claim)
       try makeResident(space, range, &ipc)
     } catch { throw error == .noMemory ? .wouldBlock : error }

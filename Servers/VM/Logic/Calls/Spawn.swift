@@ -24,6 +24,8 @@ extension VirtualMemory {
       let stack = try buildStack(space, entry: entry, name: call.name)
       let thread = try bindThread(space, call, entry: entry, stack: stack, &ipc)
       space.pointee.supervisor = call.supervisor
+      space.pointee.name = call.name
+      if thread == .initProcess { space.pointee.processID = 1 }
       if slot >= Endpoint.serviceSlots {
         space.pointee.claim = .user
         space.pointee.limits = Limits(.user)

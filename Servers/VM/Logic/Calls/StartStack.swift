@@ -63,6 +63,7 @@ extension VirtualMemory {
     while at < end {
       guard found < arguments &+ environment else { throw .invalidArgument }
       try write(space, slot, word: at)
+      if found == 0 { space.pointee.name = try nameOfProgram(space, at, end) }
       found &+= 1
       slot &+= 8
       if found == arguments {
@@ -83,6 +84,28 @@ extension VirtualMemory {
     try write(space, tail &+ 56, word: 0)
     try write(space, tail &+ 64, word: 0)
     return pointer
+  }
+
+  /// The last part of the path that is the first argument, up to 16 bytes of it.
+  private mutating func nameOfProgram(_ space: Space.Pointer, _ start: UInt64, _ end: UInt64) throws(Errno) -> RS.Name {
+    var name: RS.Name = (0, 0)
+    var count: UInt64 = 0
+    var at = start
+    var bytes = frames.bytes(try frameToWrite(space, at))
+    while at < end {
+      if at & 4095 == 0 { bytes = frames.bytes(try frameToWrite(space, at)) }
+      let byte = UInt64(bytes.load(fromByteOffset: Int(at & 4095), as: UInt8.self))
+      if byte == 0 { break }
+      if byte == 0x2F {
+        name = (0, 0)
+        count = 0
+      } else if count < 16 {
+        if count < 8 { name.0 |= byte &<< (8 &* count) } else { name.1 |= byte &<< (8 &* (count &- 8)) }
+        count &+= 1
+      }
+      at &+= 1
+    }
+    return name
   }
 
   /// The address after the zero byte that ends the string at `start`.

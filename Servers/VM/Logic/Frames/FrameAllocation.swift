@@ -14,7 +14,10 @@ extension FrameTable {
   mutating func reserve(_ count: UInt64, _ claim: Claim) throws(Errno) {
     if count == 0 { return }
     try injectFailure()
-    guard available(claim) >= count else { throw .noMemory }
+    guard available(claim) >= count else {
+      isShort = true
+      throw .noMemory
+    }
     while free < reserved &+ count { evict() }
     reserved &+= count
   }
@@ -116,7 +119,10 @@ extension FrameTable {
   /// `count` frames one after the other, reserved and taken in one step; contents undefined.
   mutating func takeRun(_ count: UInt64, _ kind: FrameKind, _ claim: Claim) throws(Errno) -> Frame {
     try injectFailure()
-    guard count > 0, available(claim) >= count else { throw .noMemory }
+    guard count > 0, available(claim) >= count else {
+      isShort = true
+      throw .noMemory
+    }
     // What is promised to the running operation must not be what the run takes.
     while free < reserved &+ count { evict() }
     guard let first = freshRun(count) ?? usedRun(count) ?? evictedRun(count) else { throw .noMemory }

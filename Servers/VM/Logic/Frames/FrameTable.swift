@@ -46,6 +46,8 @@ struct FrameTable: BitwiseCopyable {
   var firstIdle = FrameRecord.none
   var lastIdle = FrameRecord.none
   var evictions: UInt64 = 0
+  /// A reservation found too little.
+  var isShort = false
   /// Of the free ones: promised to the running operation.
   var reserved: UInt64 = 0
   /// What each claimant leaves to the more important ones.

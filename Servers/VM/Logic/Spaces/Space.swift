@@ -1,6 +1,7 @@
 import BootImage
 import IPC
 import PageTable
+import Protocols
 
 /// An address space: regions, the root of its page table, and whose it is. A process that runs exec has a second
 /// one, `building`, until the commit.
@@ -47,6 +48,10 @@ struct Space: BitwiseCopyable {
   /// Device memory that RS allowed.
   var physical: InlineArray<8, PhysicalRange>
   var physicalCount = 0
+  /// The program's name, cut short, its process id, and a number that grows with each space: for people, and to find the youngest.
+  var name: RS.Name = (0, 0)
+  var processID: Int32 = 0
+  var born: UInt64 = 0
   /// Faults answered with a zeroed page, and with a copy (V25).
   var zeroFaults: UInt64 = 0
   var copyFaults: UInt64 = 0

@@ -9,6 +9,8 @@ extension VirtualMemory {
     try spaceRecords.reserve(1, &frames, claim)
     let root = try makeRoot(claim, &ipc)
     let space = spaceRecords.take(Space(id: id, root: root, claim: claim))
+    pressure.births &+= 1
+    space.pointee.born = pressure.births
     spaces.add(space)
     return space
   }
@@ -53,6 +55,7 @@ extension VirtualMemory {
     releaseContiguous(space)
     if space.pointee.hasPendingSignal != 0 { pendingSignals &-= 1 }
     frames.retire(space.pointee.root)
+    relieved(space)
     spaces.remove(space)
     spaceRecords.give(space)
   }

@@ -205,6 +205,17 @@ extension VirtualMemory {
     return seen
   }
 
+  /// Takes one page out of a table that several spaces show, for all of them; the last entry stays, since nobody could take the table
+  /// from all. Who shows it must be flushed.
+  mutating func clearShared(_ slot: UnsafeMutablePointer<UInt64>) {
+    let table = frames.owned(frames.frame(of: slot))
+    guard table.pointee.entries > 1 else { return }
+    let frame = Frame(address: PageEntry(raw: slot.pointee).frame)
+    slot.pointee = 0
+    table.pointee.entries &-= 1
+    frames.release(frame)
+  }
+
   /// Gives the pages in `range` the access that `region` now allows. Returns whether a translation that the MMU may
   /// hold allows more than the table does now. What `sharedTables` says is reserved.
   mutating func protect(_ space: Space.Pointer, _ range: PageRange, _ region: Region.Pointer) -> Bool {
