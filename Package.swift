@@ -102,6 +102,7 @@ targets += [
   library("Programs", "Userland/Programs", ["IPC", "Protocols", "POSIX"]),
   library("Shell", "Userland/Shell", ["IPC", "Protocols", "POSIX"], forSize),
   library("Script", "Userland/Script", ["IPC", "Protocols"]),
+  library("Compared", "Userland/Compared", ["IPC", "Protocols", "POSIX"]),
 ]
 
 // MARK: Metal: the kernel, the servers and the programs
@@ -157,7 +158,7 @@ if metal != nil {
   targets += [.target(name: "CPOSIX", path: "Userland/POSIX/C", cSettings: freestandingC)]
   targets += [.target(name: "CHostile", path: "Userland/HostileC", cSettings: freestandingC)]
   targets += programs.map { program($0, ["Programs"]) }
-  targets += [program("sh", ["Shell"]), program("bench", ["CTrap"]), program("hostile", ["CHostile", "CTrap"]), program("steady", ["Programs"]), program("signals"), program("mapped"), program("shm"), program("regions", ["CTrap"]), program("play", ["CPOSIX", "Script"])]
+  targets += [program("sh", ["Shell"]), program("bench", ["CTrap"]), program("hostile", ["CHostile", "CTrap"]), program("steady", ["Programs"]), program("signals"), program("mapped"), program("shm"), program("compared", ["Compared"]), program("regions", ["CTrap"]), program("play", ["CPOSIX", "Script"])]
 }
 
 // MARK: Linux: tools and tests
@@ -183,7 +184,7 @@ if metal == nil {
     tests("Simulator", ["Simulator", "Script", "ToolKit", "IPC", "Protocols"]),
     tests("Model", ["ToolKit"]),
     tests("Tools", ["ToolKit", "BootImage", "IPC", "Protocols"]),
-    tests("System", ["CLinux", "Script", "Simulator", "ToolKit"]),
+    tests("System", ["CLinux", "Script", "Simulator", "ToolKit", "userland"]),
     library("DeviceModels", "Microkernel/Devices"),
     tests("DeviceModels", ["DeviceModels", "FakeKernel", "IPC", "NS16550", "Protocols", "ServerKit", "VirtioBlock"]),
     .target(name: "ToolKit", dependencies: ["BootImage", "Script", "IPC", "Protocols"], path: "Tools/Kit", exclude: ["Campaign/README.md", "MemoryMap/README.md", "Trace/README.md"]),
@@ -223,7 +224,7 @@ if metal == nil {
     tests("Broker", ["broker", "Broker", "CLinux", "DeviceModels", "PageTable", "Sandbox", "ToolKit"]),
     tests("Terminal", ["IPC", "Protocols", "ServerKit", "Terminal", "NS16550"]),
     .target(name: "LinuxServers", dependencies: ["IPC", "Protocols"], path: "Tests/Support/LinuxServers"),
-    .executableTarget(name: "userland", dependencies: ["LinuxServers", "POSIX", "Programs", "Shell"], path: "Tests/Support/Userland"),
+    .executableTarget(name: "userland", dependencies: ["Compared", "LinuxServers", "POSIX", "Programs", "Shell"], path: "Tests/Support/Userland"),
     tests("PMServer", ["IPC", "Protocols", "ServerKit", "PMServer"]),
     tests("DSServer", ["IPC", "Protocols", "ServerKit", "DSServer"]),
     .target(name: "ProgramRun", dependencies: ["ToolKit"], path: "Tests/Support/ProgramRun"),

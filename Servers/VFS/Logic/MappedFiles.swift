@@ -9,9 +9,11 @@ extension VirtualFileSystem {
   func mapFile(_ index: Int, _ call: VFS.MapFile) throws(Errno) -> VM.AddressReply {
     let file = try file(index, call.descriptor)
     let record = tables.files[file]
+    let sharing = call.flags & (VM.Flags.shared | VM.Flags.private)
+    guard sharing == VM.Flags.shared || sharing == VM.Flags.private else { throw .invalidArgument }
     guard record.isReadable else { throw .accessDenied }
     guard record.vnode >= 0, tables.vnodes[record.vnode].isRegular, isCached(record.vnode) else { throw .operationNotSupportedByDevice }
-    let isShared = call.flags & VM.Flags.shared != 0
+    let isShared = sharing == VM.Flags.shared
     var allowed = VM.Protection.read | VM.Protection.execute
     if !isShared || record.isWritable { allowed |= VM.Protection.write }
     let reply = try ipc.call(.vm, PageCache.Map(

@@ -41,6 +41,10 @@ func files(_ message: Message) throws(Errno) -> Message {
   case .fileControl:
     let call: VFS.FileControl = message.body()
     return Message(reply: VFS.Control.Reply(result: Int64(try check(fcntl(Int32(call.descriptor), Int32(call.command), Int32(call.argument))))))
+  case .mapFile:
+    let call: VFS.MapFile = message.body()
+    return try address(9, call.address, call.length, UInt64(call.protection), UInt64(call.flags), UInt64(bitPattern: call.descriptor), call.offset)
+  case .syncMemory: return Message(reply: Done())
   case .sync: return Message(reply: Done())
   case .fileSync: return done(try check(fsync(Int32((message.body() as VFS.FileSync).descriptor))))
   case .stat, .fileStat: return try attributes(message)

@@ -50,22 +50,3 @@ func monotonic() -> UInt64 {
   clock_gettime(CLOCK_MONOTONIC, &time)
   return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
 }
-
-private func memory(_ message: Message) throws(Errno) -> Message {
-  switch message.type {
-  case VM.MMap.number:
-    let call: VM.MMap = message.body()
-    let hint = UnsafeMutableRawPointer(bitPattern: UInt(call.address))
-    let result = mmap(hint, Int(clamping: call.length), Int32(call.protection), Int32(call.flags), -1, 0)
-    guard let result, result != MAP_FAILED else { throw Errno(rawValue: errno) }
-    return Message(reply: VM.AddressReply(address: UInt64(UInt(bitPattern: result))))
-  case VM.MUnmap.number:
-    let call: VM.MUnmap = message.body()
-    _ = try check(munmap(pointer(call.address), Int(clamping: call.length)))
-  case VM.MProtect.number:
-    let call: VM.MProtect = message.body()
-    _ = try check(mprotect(pointer(call.address), Int(clamping: call.length), Int32(call.protection)))
-  default: throw .noSuchCall
-  }
-  return Message(reply: Done())
-}

@@ -1,3 +1,4 @@
+import Compared
 import Glibc
 import LinuxServers
 import POSIX
@@ -30,6 +31,7 @@ enum Userland {
     switch name {
     case "cat": cat
     case "cmp": cmp
+    case "compared": comparedAsUser
     case "cp": cp
     case "dd": dd
     case "echo": echo
@@ -59,5 +61,17 @@ enum Userland {
     case "wc": wc
     default: nil
     }
+  }
+
+  /// For root Linux makes exceptions: low addresses, locked memory. The limit is the one that Apus gives.
+  static func comparedAsUser(_ program: Program) -> Int {
+    let nobody: UInt32 = 65534
+    if geteuid() == 0, setgid(nobody) != 0 || setuid(nobody) != 0 {
+      printError(Bytes("compared: cannot become another user\n"))
+      return 2
+    }
+    var limit = rlimit(rlim_cur: 8 << 20, rlim_max: 8 << 20)
+    setrlimit(__rlimit_resource_t(8) /* RLIMIT_MEMLOCK */, &limit)
+    return compared(program)
   }
 }

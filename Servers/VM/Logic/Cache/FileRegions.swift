@@ -57,12 +57,12 @@ extension VirtualMemory {
   mutating func map<K: Transport>(_ call: PageCache.Map, _ ipc: inout K) throws(Errno) -> PageCache.Map.Reply {
     if call.flags & PageCache.Map.image != 0 { return try mapImage(call) }
     guard !call.process.isService, let space = spaces[call.process] else { throw .noSuchProcess }
-    let access = try Self.access(call.protection & 0xFF)
     let allowed = call.protection >> 8 & 7
     let sharing = call.flags & (VM.Flags.shared | VM.Flags.private)
     guard call.mount != 0, call.inode != 0, call.length > 0, call.position & 4095 == 0, call.size <= UInt64(Int64.max),
       sharing == VM.Flags.shared || sharing == VM.Flags.private
     else { throw .invalidArgument }
+    let access = try Self.access(call.protection & 0xFF)
     guard access & ~allowed == 0 else { throw .accessDenied }
     guard call.length <= AddressSpace.userEnd else { throw .noMemory }
     let length = Page.up(call.length)

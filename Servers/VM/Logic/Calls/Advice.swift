@@ -16,16 +16,17 @@ extension VirtualMemory {
     default: throw .invalidArgument
     }
     guard let range = try Self.touched(call.address, call.length) else { return }
-    try checkCovered(space, range)
     if advice == VM.Advice.dontNeed || advice == VM.Advice.free { try takeBack(space, range, &ipc) }
+    // What memory refuses to be advised comes before what is not there, as on Linux.
     var link = space.pointee.regions.first(in: range)
     while let region = link {
       guard !region.pointee.has(Region.immutable) else { throw .notPermitted }
       if advice == VM.Advice.dontNeed || advice == VM.Advice.free {
-        guard region.pointee.canForget(byFree: advice == VM.Advice.free) else { throw .invalidArgument }
+        guard region.pointee.type == .unbacked || region.pointee.canForget(byFree: advice == VM.Advice.free) else { throw .invalidArgument }
       }
       link = space.pointee.regions.next(region, in: range)
     }
+    try checkCovered(space, range)
     switch advice {
     case VM.Advice.willNeed:
       populate(space, PageRange(start: range.start, end: min(range.end, range.start &+ Self.aheadLimit << 12)), &ipc)
@@ -58,12 +59,12 @@ extension VirtualMemory {
     if call.length == 0 { return }
     // The length need not be a multiple of a page (S5).
     guard let range = PageRange(covering: call.address, call.length) else { throw .noMemory }
-    try checkCovered(space, range)
     var link = space.pointee.regions.first(in: range)
     while let region = link {
       if call.flags & VM.Synchronize.invalidate != 0 { guard !region.pointee.has(Region.locked) else { throw .busy } }
       link = space.pointee.regions.next(region, in: range)
     }
+    try checkCovered(space, range)
   }
 
   // MARK: Marks

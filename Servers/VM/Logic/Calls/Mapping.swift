@@ -15,11 +15,11 @@ extension VirtualMemory {
   }
 
   mutating func mmap<K: Transport>(_ space: Space.Pointer, _ call: VM.MMap, _ ipc: inout K) throws(Errno) -> UInt64 {
-    let access = try Self.access(call.protection)
     let sharing = call.flags & (VM.Flags.shared | VM.Flags.private)
     guard call.length > 0, sharing == VM.Flags.shared || sharing == VM.Flags.private,
       call.flags & VM.Flags.anonymous != 0
     else { throw .invalidArgument }
+    let access = try Self.access(call.protection)
     guard call.length <= AddressSpace.userEnd else { throw .noMemory }
     let length = Page.up(call.length)
     // What can never be there is refused now rather than by a signal later (M-C3).
@@ -90,9 +90,9 @@ extension VirtualMemory {
   }
 
   mutating func mprotect<K: Transport>(_ space: Space.Pointer, _ call: VM.MProtect, _ ipc: inout K) throws(Errno) {
-    let access = try Self.access(call.protection)
     guard call.address & (Page.size &- 1) == 0 else { throw .invalidArgument }
     if call.length == 0 { return }
+    let access = try Self.access(call.protection)
     guard let range = PageRange(covering: call.address, call.length) else { throw .noMemory }
     // No hole, and each region lets itself be changed (V55); none changes unless all do (R3).
     var at = range.start

@@ -48,7 +48,8 @@ extension VirtualMemory {
     guard move.length <= AddressSpace.userEnd else { throw .noMemory }
     guard source.end <= region.pointee.end else { throw .badAddress }
     if !source.isEmpty, try grow(space, region, move, &ipc) { return source.start }
-    guard move.has(VM.Remap.mayMove) else { throw source.isEmpty ? .invalidArgument : .noMemory }
+    if source.isEmpty { guard region.pointee.canBeShownTwice else { throw .invalidArgument } }
+    guard move.has(VM.Remap.mayMove) else { throw .noMemory }
     return try relocate(space, region, move, to: freeRoom(space, move.length), &ipc)
   }
 
@@ -86,7 +87,7 @@ extension VirtualMemory {
   ) throws(Errno) -> UInt64 {
     let source = move.source
     let claim = space.pointee.claim
-    if source.isEmpty { guard region.pointee.type == .shared, region.pointee.loan == nil else { throw .invalidArgument } }
+    if source.isEmpty { guard region.pointee.canBeShownTwice else { throw .invalidArgument } }
     // Of a longer old range only the first pages move; the rest is unmapped.
     let kept = PageRange(start: source.start, end: min(source.end, source.start &+ target.pages << 12))
     guard kept.end <= region.pointee.end else { throw .badAddress }
@@ -148,4 +149,9 @@ extension VirtualMemory {
       set(place, Frame(address: entry.frame), entry.raw & ~PageEntry.frameMask)
     }
   }
+}
+
+extension Region {
+  /// What an old length of 0 gives a second place.
+  fileprivate var canBeShownTwice: Bool { (type == .shared || type == .fileShared) && loan == nil }
 }

@@ -48,9 +48,11 @@ extension VirtualMemory {
     guard at >= range.end else { throw .noMemory }
   }
 
-  /// The pages that `length` bytes touch; nil for none. `.noMemory`: not all of them can be mapped.
+  /// The pages that `length` bytes touch; nil for none. `.noMemory`: not all of them can be mapped; `.invalidArgument`: rounded
+  /// up they end behind all that 64 bits can say.
   static func touched(_ address: UInt64, _ length: UInt64) throws(Errno) -> PageRange? {
-    guard !address.addingReportingOverflow(length).overflow else { throw .invalidArgument }
+    let (last, wraps) = address.addingReportingOverflow(length)
+    guard !wraps, last <= UInt64.max &- (Page.size &- 1) else { throw .invalidArgument }
     if length == 0, address & (Page.size &- 1) == 0 { return nil }
     guard let range = PageRange(covering: address, length) else { throw .noMemory }
     return range
@@ -59,6 +61,10 @@ extension VirtualMemory {
   // MARK: Locking
 
   mutating func mlock<K: Transport>(_ space: Space.Pointer, _ call: VM.MLock, _ ipc: inout K) throws(Errno) {
+    let limit = space.pointee.limits.locked.soft
+    guard limit > 0 else { throw .notPermitted }
+    // Before the range is looked at, as Linux does: what alone is more than the limit needs no sum.
+    guard call.length <= limit || call.length > UInt64.max &- (Page.size &- 1) else { throw .noMemory }
     guard let range = try Self.touched(call.address, call.length) else { return }
     try checkCovered(space, range)
     var more: UInt64 = 0
@@ -68,17 +74,11 @@ extension VirtualMemory {
       if !region.pointee.has(Region.locked) { more &+= min(region.pointee.end, range.end) &- max(region.pointee.start, range.start) }
       link = space.pointee.regions.next(region, in: range)
     }
-    try checkLocking(space, more >> 12)
+    guard space.pointee.regions.totals.locked &+ more >> 12 <= limit >> 12 else { throw .noMemory }
     try lock(space, range, &ipc)
   }
 
-  private func checkLocking(_ space: Space.Pointer, _ more: UInt64) throws(Errno) {
-    let limit = space.pointee.limits.locked.soft
-    guard limit > 0 else { throw .notPermitted }
-    guard space.pointee.regions.totals.locked &+ more <= limit >> 12 else { throw .noMemory }
-  }
-
-  /// Pages first, which can fail; then the mark. `.wouldBlock`: no frames.
+  /// Pages first, which can fail; then the mark. `.wouldBlock`: no frames; `.noMemory`: a page behind the end of a file.
   private mutating func lock<K: Transport>(_ space: Space.Pointer, _ range: PageRange, _ ipc: inout K) throws(Errno) {
     do throws(Errno) {
       guard missingPages(space, range) <= frames.available(space.pointee.claim) else {
@@ -87,7 +87,7 @@ extension VirtualMemory {
       }
       try regions.reserve(2, &frames, space.pointee.claim)
       try makeResident(space, range, &ipc)
-    } catch { throw error == .noMemory ? .wouldBlock : error }
+    } catch { throw error == .noMemory ? .wouldBlock : error == .ioError ? .noMemory : error }
     mark(space, range, set: Region.locked)
   }
 
@@ -146,6 +146,7 @@ extension VirtualMemory {
   /// Pages of shared memory and of files count if anybody has them there, as on Linux.
   mutating func mincore(_ space: Space.Pointer, _ call: VM.MInCore) throws(Errno) -> VM.MInCore.Reply {
     guard call.address & (Page.size &- 1) == 0, call.pages <= VM.MInCore.limit else { throw .invalidArgument }
+    guard call.address <= AddressSpace.userEnd else { throw .noMemory }
     var bits: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0, 0)
     guard call.pages > 0 else { return VM.MInCore.Reply(bits: bits) }
     guard let range = PageRange(covering: call.address, call.pages << 12) else { throw .noMemory }
@@ -154,23 +155,21 @@ extension VirtualMemory {
     while next(&cursor, space) != nil { Self.set(&bits, (cursor.address &- range.start) >> 12) }
     var link = space.pointee.regions.first(in: range)
     while let region = link {
-      if region.pointee.type.isTree, let object = region.pointee.object {
-        var page = max(region.pointee.start, range.start)
-        while page < min(region.pointee.end, range.end) {
-          if frames.load(object, region.pointee.page(at: page)) != nil { Self.set(&bits, (page &- range.start) >> 12) }
-          page &+= Page.size
-        }
-      }
-      if let file = file(region) {
-        var page = max(region.pointee.start, range.start)
-        while page < min(region.pointee.end, range.end) {
-          if frames.cached(file, region.pointee.page(at: page)) != nil { Self.set(&bits, (page &- range.start) >> 12) }
-          page &+= Page.size
-        }
+      var page = max(region.pointee.start, range.start)
+      while page < min(region.pointee.end, range.end) {
+        if isHeld(region, region.pointee.page(at: page)) { Self.set(&bits, (page &- range.start) >> 12) }
+        page &+= Page.size
       }
       link = space.pointee.regions.next(region, in: range)
     }
     return VM.MInCore.Reply(bits: bits)
+  }
+
+  /// Whether a page of what the region shows is in memory, whoever maps it.
+  private func isHeld(_ region: Region.Pointer, _ page: UInt64) -> Bool {
+    if let file = file(region) { return frames.cached(file, page) != nil }
+    guard region.pointee.type.isTree, let object = region.pointee.object else { return false }
+    return frames.load(object, page) != nil
   }
 
   private static func set(_ bits: inout (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64), _ index: UInt64) {
