@@ -16,6 +16,8 @@ final class World {
   var processes: [Process] = []
   var services: [(String, UInt32, UInt32)] = []
   var regions: [(UInt64, UInt64, UInt8, UInt8)] = []
+  /// Instead of `regions`: the first at or above an address.
+  var regionAt: ((UInt64) -> (UInt64, UInt64, UInt8, UInt8)?)?
   var mounts: [(UInt16, Endpoint, Endpoint, String)] = []
   var commandLine = "root=disk quiet"
   var memory: [UInt8] = []
@@ -58,7 +60,7 @@ final class World {
       return Message(reply: PageCache.Pressure.Reply(charge: 0, changed: 12, waiting: 1, kills: 2, waits: 9, writeBacks: 4, unmapped: 64))
     case VM.RegionInformation.number:
       let call: VM.RegionInformation = message.body()
-      guard let r = regions.first(where: { $0.1 > call.address }) else { throw .noSuchFile }
+      guard let r = regionAt.map({ $0(call.address) }) ?? regions.first(where: { $0.1 > call.address }) else { throw .noSuchFile }
       let isImage = r.3 == VM.RegionKind.image
       return Message(reply: VM.RegionInformation.Reply(
         start: r.0, end: r.1, protection: r.2, kind: r.3, resident: 3, shared: 1, offset: isImage ? 0x2000 : 0, name: isImage ? (0x74786574, 0) : (0, 0),
@@ -233,6 +235,7 @@ final class ProcTests {
   @Test("vm: frames by owner, which are all frames, then the page cache and what was done for lack of memory; a VM that is away is an error") func frames() throws {
     let text = try read("/vm")
     #expect(text == """
+      nanoseconds 12345678900
       frames-total 2000
       frames-free 1000
       frames-user 500
@@ -283,6 +286,18 @@ final class ProcTests {
     let text = try read("/42/status")
     #expect(text.hasPrefix("Name: sh\nState: R\nPid: 42\nPPid: 1\nGroup: 2\n"))
     #expect(text.contains("WaitsFor: 4\n"))
+    #expect(text.hasSuffix("""
+      VmSize: 128 kB
+      VmLck: 64 kB
+      VmRSS: 24 kB
+      RssAnon: 12 kB
+      RssFile: 0 kB
+      RssShmem: 12 kB
+      VmData: 0 kB
+      VmStk: 64 kB
+      VmExe: 64 kB
+
+      """))
     #expect(try read("/42/cmdline") == "sh\0")
     world.processes[1].endpoint = Endpoint(slot: 99, generation: 1)
     #expect(try read("/42/status").contains("Messages: 66\n"))
@@ -304,15 +319,72 @@ final class ProcTests {
     ])
   }
 
+  /// Regions of one page, every second page.
+  private func manyRegions(_ count: UInt64) { world.regionAt = { address in
+    let index = address / 0x2000 + (address % 0x2000 >= 0x1000 ? 1 : 0)
+    return index < count ? (index * 0x2000, index * 0x2000 + 0x1000, 7, 0) : nil
+  } }
+
+  @Test("V77 maps of 65,536 regions: each stands there once, in pieces of any size; from the middle as well")
+  func long() throws {
+    manyRegions(65_536)
+    let text = try read("/42/maps")
+    let lines = text.split(separator: "\n")
+    #expect(lines.count == 65_536 && Set(lines.map { $0.prefix(29) }).count == 65_536)
+    #expect(lines.allSatisfy { $0.utf8.count == lines[0].utf8.count && $0.hasSuffix("anonymous") })
+    manyRegions(2000)
+    let short = try read("/42/maps")
+    #expect(try read("/42/maps", piece: 777) == short && text.hasPrefix(short.prefix(1000)))
+    let node = try find("/42/maps")
+    for position in [100_000, 60_000, 130_000, 32_768, 32_767, 5] as [UInt64] {
+      world.memory = []
+      let count = try call(FS.Read(inode: node.inode, position: position, grant: 1, offset: 0, length: 100)).count
+      #expect(count > 0 && Array(world.memory[..<Int(count)]) == Array(short.utf8.dropFirst(Int(position)).prefix(Int(count))))
+    }
+  }
+
+  @Test("V77 maps while the space changes: no address twice, and what is there throughout is not left out")
+  func changing() throws {
+    let node = try find("/42/maps")
+    manyRegions(3000)
+    var text: [UInt8] = []
+    var round: UInt64 = 0
+    while true {
+      world.memory = []
+      let count = try call(FS.Read(inode: node.inode, position: UInt64(text.count), grant: 1, offset: 0, length: 4096)).count
+      if count == 0 { break }
+      text += world.memory[..<Int(count)]
+      round += 1
+      // The even ones stay; the odd ones come and go, or are merged with what is before them into one that is already shown.
+      let way = round % 3
+      world.regionAt = { address in
+        var index = address / 0x2000 + (address % 0x2000 >= 0x1000 ? 1 : 0)
+        if way == 1, index % 2 == 1 { index += 1 }
+        guard index < 3000 else { return nil }
+        if way == 2, index % 2 == 1 { return ((index - 1) * 0x2000, index * 0x2000 + 0x1000, 7, 0) }
+        return (index * 0x2000, index * 0x2000 + 0x1000, 7, 0)
+      }
+    }
+    var end: UInt64 = 0
+    var even = 0
+    for line in String(decoding: text, as: UTF8.self).split(separator: "\n") {
+      let ends = line.prefix(29).split(separator: "-").compactMap { UInt64($0.dropFirst(2), radix: 16) }
+      try #require(ends.count == 2 && ends[0] >= end && ends[1] > ends[0], "\(line)")
+      end = ends[1]
+      if ends[0] % 0x4000 == 0 { even += 1 }
+    }
+    #expect(even == 1500)
+  }
+
   @Test("maps ends whatever VM says: a region that does not move on is an error, endless ones are cut")
   func lyingVM() throws {
     world.regions = [(0x1000, 0x1000, 0, 0)]
     #expect(failure { try read("/42/maps") } == .ioError)
     world.regions = [(0, .max, 9, 99)]
     #expect(try read("/42/maps").contains("unknown"))
-    world.regions = []
-    for n: UInt64 in 1...2000 { world.regions.append((n * 0x2000, n * 0x2000 + 0x1000, 7, 0)) }
-    #expect(try read("/42/maps").utf8.count == Snapshot.capacity)
+    manyRegions(.max / 0x2000)
+    let length = UInt64(try read("/42/maps").utf8.count)
+    #expect(length >= Snapshot.longest && length < Snapshot.longest + UInt64(Snapshot.capacity))
   }
 
   @Test("who reads on gets the rest of the same moment; who begins again gets a new one")

@@ -4,10 +4,11 @@ import ServerKit
 
 // `/proc/vm`: the frame table's totals and what the page cache has of them.
 extension ProcFileSystem {
-  /// Frames by owner, VM's records, then the page cache: one `name value` a line, as in `/proc/kernel`. `cache-pages` are
+  /// When, since power-on; frames by owner, VM's records, then the page cache: one `name value` a line, as in `/proc/kernel`. `cache-pages` are
   /// frames too: `cache-idle` of them and all `cache-nodes` count as `frames-free`, the others as `frames-user`.
   /// But files without a disk: their pages and nodes, `memory-file-`, are in both totals and never free.
   func writeVM(into text: inout Snapshot, _ ipc: inout T) throws(Errno) {
+    text.append("nanoseconds", try ipc.kernel(Kernel.Clock()).now)
     try writeFrames(into: &text, &ipc)
     let cache = try ipc.call(.vm, PageCache.Information())
     text.append("cache-pages", cache.pages)

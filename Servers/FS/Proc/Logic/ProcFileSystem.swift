@@ -123,18 +123,22 @@ public struct ProcFileSystem<T: Transport>: Server {
       }
       if snapshots[index].lastUse < snapshots[slot].lastUse { slot = index }
     }
-    if call.position == 0 || snapshots[slot].inode != call.inode {
-      snapshots[slot].inode = 0
-      snapshots[slot].count = 0
+    if call.position == 0 || snapshots[slot].inode != call.inode || call.position < snapshots[slot].base {
+      snapshots[slot].beginAgain()
+      try write(node, into: &snapshots[slot], &ipc)
+      snapshots[slot].inode = call.inode
+    }
+    while call.position >= snapshots[slot].end, snapshots[slot].rest != 0, snapshots[slot].end < Snapshot.longest {
+      snapshots[slot].goOn()
       try write(node, into: &snapshots[slot], &ipc)
       snapshots[slot].inode = call.inode
     }
     snapshots[slot].lastUse = clock
     let text = snapshots[slot]
-    guard call.position < UInt64(text.count) else { return VFS.Count(count: 0) }
-    let length = min(call.length, UInt64(text.count) - call.position)
+    guard call.position < text.end else { return VFS.Count(count: 0) }
+    let length = min(call.length, text.end - call.position)
     guard length > 0 else { return VFS.Count(count: 0) }
-    try copy(call.grant, call.offset, text.bytes + Int(call.position), length, Kernel.Direction.write, &ipc)
+    try copy(call.grant, call.offset, text.bytes + Int(call.position - text.base), length, Kernel.Direction.write, &ipc)
     return VFS.Count(count: length)
   }
 

@@ -6,7 +6,7 @@ import ServerKit
 extension ProcFileSystem {
   func writeProcess(_ file: ProcessFile, _ process: PM.ProcessInformation.Reply, into text: inout Snapshot, _ ipc: inout T) throws(Errno) {
     switch file {
-    case .status: writeStatus(process, into: &text, &ipc)
+    case .status: try writeStatus(process, into: &text, &ipc)
     case .maps: try writeMaps(process.process, into: &text, &ipc)
     case .rollup: try writeRollup(process.process, into: &text, &ipc)
     case .limits: try writeLimits(process.process, into: &text, &ipc)
@@ -21,7 +21,7 @@ extension ProcFileSystem {
     withUnsafeBytes(of: process.name) { body(UnsafeRawBufferPointer(rebasing: $0[..<($0.firstIndex(of: 0) ?? $0.count)])) }
   }
 
-  private func writeStatus(_ process: PM.ProcessInformation.Reply, into text: inout Snapshot, _ ipc: inout T) {
+  private func writeStatus(_ process: PM.ProcessInformation.Reply, into text: inout Snapshot, _ ipc: inout T) throws(Errno) {
     var line = Text("Name: ")
     withName(process) { line.append($0) }
     line.append("\nState: ")
@@ -38,13 +38,46 @@ extension ProcFileSystem {
     text.append("Priority:", UInt64(thread.priority))
     text.append("Messages:", thread.messages)
     if thread.peer != .none { text.append("WaitsFor:", UInt64(thread.peer.raw)) }
+    try writeSizes(process.process, into: &text, &ipc)
+  }
+
+  /// Memory by the names of Linux: all that is mapped; locked; present; private and writable; stack; code of the image. Of what is
+  /// present: private memory, files, shared memory; a copy of a file's page counts as the file's.
+  private func writeSizes(_ process: Endpoint, into text: inout Snapshot, _ ipc: inout T) throws(Errno) {
+    var all = Sums(), locked = Sums(), data = Sums(), stack = Sums(), code = Sums(), file = Sums(), shared = Sums()
+    try forEachRegion(of: process, &ipc) { region in
+      if region.kind == VM.RegionKind.reserved { return true }
+      all.add(region)
+      if region.flags & VM.RegionFlags.locked != 0 { locked.add(region) }
+      let access = UInt32(region.protection)
+      let isShared = region.flags & VM.RegionFlags.shared != 0
+      if region.kind == VM.RegionKind.stack {
+        stack.add(region)
+      } else if access & VM.Protection.write != 0, !isShared {
+        data.add(region)
+      }
+      if region.kind == VM.RegionKind.image, access & VM.Protection.execute != 0 { code.add(region) }
+      if region.kind == VM.RegionKind.file { file.add(region) } else if isShared { shared.add(region) }
+      return true
+    }
+    text.append("VmSize:", all.pages &* 4, " kB\n")
+    text.append("VmLck:", locked.pages &* 4, " kB\n")
+    text.append("VmRSS:", all.resident &* 4, " kB\n")
+    text.append("RssAnon:", (all.resident &- file.resident &- shared.resident) &* 4, " kB\n")
+    text.append("RssFile:", file.resident &* 4, " kB\n")
+    text.append("RssShmem:", shared.resident &* 4, " kB\n")
+    text.append("VmData:", data.pages &* 4, " kB\n")
+    text.append("VmStk:", stack.pages &* 4, " kB\n")
+    text.append("VmExe:", code.pages &* 4, " kB\n")
   }
 
   /// A region a line, in the order of addresses: range, access and whether writes are private or shared, offset in what it
-  /// shows, pages present, of these shared with another space, kind, marks, and the name that its owner gave it. Then the sums, as
-  /// in Linux's smaps.
+  /// shows, pages present, of these shared with another space, kind, marks, and the name that its owner gave it. Each
+  /// part goes on where the last one ended: no address stands in two lines, and whatever is there throughout stands in one.
   private func writeMaps(_ process: Endpoint, into text: inout Snapshot, _ ipc: inout T) throws(Errno) {
-    try forEachRegion(of: process, &ipc) { region in
+    let from = text.rest
+    text.rest = 0
+    try forEachRegion(of: process, from: from, &ipc) { region in
       var line = Text()
       line.append(hex: region.start, digits: 12)
       line.append("-")
@@ -71,8 +104,12 @@ extension ProcFileSystem {
         line.append("]")
       }
       line.append("\n")
+      guard text.hasRoom(for: line) else {
+        text.rest = region.start
+        return false
+      }
       text.append(line)
-      return text.count < Snapshot.capacity
+      return true
     }
   }
 
@@ -118,16 +155,23 @@ extension ProcFileSystem {
     text.append(line)
   }
 
-  /// In the order of addresses, until `body` has enough.
-  private func forEachRegion(of process: Endpoint, _ ipc: inout T, _ body: (VM.RegionInformation.Reply) -> Bool) throws(Errno) {
-    var address: UInt64 = 0
+  /// In the order of addresses, until `body` has enough. The process may change its memory meanwhile: what has merged with what was
+  /// shown already is shown from there on.
+  private func forEachRegion(of process: Endpoint, from: UInt64 = 0, _ ipc: inout T, _ body: (VM.RegionInformation.Reply) -> Bool) throws(Errno) {
+    var address = from
     while true {
-      let region: VM.RegionInformation.Reply
+      var region: VM.RegionInformation.Reply
       do throws(Errno) { region = try ipc.call(.vm, VM.RegionInformation(process: process, address: address)) } catch {
         if error == .noSuchFile { return }
         throw error
       }
       guard region.end > address, region.end > region.start else { throw .ioError }
+      if region.start < address {
+        if region.kind == VM.RegionKind.file || region.offset != 0 { region.offset &+= address - region.start }
+        region.start = address
+        region.resident = UInt32(clamping: min(UInt64(region.resident), (region.end - address) >> 12))
+        region.shared = min(region.shared, region.resident)
+      }
       guard body(region) else { return }
       address = region.end
     }
@@ -148,5 +192,16 @@ extension ProcFileSystem {
     case VM.RegionKind.borrowed: "borrowed"
     default: "unknown"
     }
+  }
+}
+
+/// Pages of some regions.
+private struct Sums {
+  var pages: UInt64 = 0
+  var resident: UInt64 = 0
+
+  mutating func add(_ region: VM.RegionInformation.Reply) {
+    pages &+= (region.end - region.start) >> 12
+    resident &+= UInt64(region.resident)
   }
 }

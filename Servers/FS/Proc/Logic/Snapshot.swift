@@ -3,13 +3,20 @@ import Protocols
 import ServerKit
 
 /// The text of one file, as it was when somebody read its beginning. Whoever reads on gets the rest of the same
-/// text, not a mixture of two moments.
+/// text, not a mixture of two moments. A text that is longer than the memory for it stands here in parts, each made when the one
+/// before it has been read.
 struct Snapshot: BitwiseCopyable {
   static let capacity = 32 << 10
+  /// Nobody's text is longer, 65,536 regions with names take 10 MiB: where reading ends if who is asked has no end.
+  static let longest: UInt64 = 16 << 20
   let bytes: UnsafeMutableRawPointer
   /// 0: none.
   var inode: UInt64 = 0
+  /// Where in the file this part begins, and its length.
+  var base: UInt64 = 0
   var count = 0
+  /// What the next part begins with: an address of which the writer knows what it means; 0 if this is the last.
+  var rest: UInt64 = 0
   var lastUse: UInt64 = 0
 
   init() {
@@ -18,9 +25,29 @@ struct Snapshot: BitwiseCopyable {
     bytes.initializeMemory(as: UInt8.self, repeating: 0, count: Self.capacity)
   }
 
+  /// Whether a line fits as a whole.
+  func hasRoom(for line: Text) -> Bool { line.count <= Self.capacity - count }
+
   /// What does not fit is cut off.
   mutating func append(_ line: Text) {
     line.withBytes { append($0) }
+  }
+
+  /// The end of the part, in the file.
+  var end: UInt64 { base + UInt64(count) }
+
+  mutating func beginAgain() {
+    inode = 0
+    base = 0
+    count = 0
+    rest = 0
+  }
+
+  /// Before the next part is made.
+  mutating func goOn() {
+    inode = 0
+    base = end
+    count = 0
   }
 
   mutating func append(_ part: UnsafeRawBufferPointer) {
