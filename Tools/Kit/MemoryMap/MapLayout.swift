@@ -8,11 +8,15 @@ struct MapBox: Equatable {
   func overlaps(_ other: MapBox) -> Bool { x < other.right && other.x < right && y < other.bottom && other.y < bottom }
 }
 
-/// Where everything of the picture stands. Columns of spaces, low addresses at the top, some in a row; a region's height grows with
-/// the logarithm of its pages, so that one page can be read beside 65,536. Above them the bar of frames, to scale.
+/// Where everything of the picture stands. Columns of spaces, low addresses at the top, each where there is room first; a region's
+/// height grows with the logarithm of its pages, so that one page can be read beside 65,536. Above them the bar of frames, to scale.
 struct MapLayout {
+  /// A space, or a part of one that has many regions.
   struct Column {
     var space: MemorySpace
+    /// Of the space's regions, those in this column; which part it is, and of how many.
+    var regions: Range<Int>
+    var part, parts: Int
     /// The whole column with its heading; what belongs to it stands inside.
     var box: MapBox
     /// One for each region: the block itself, and the place for its two lines of text at the right.
@@ -30,25 +34,53 @@ struct MapLayout {
   private(set) var height = 0.0
   private(set) var parts: [Part] = []
   private(set) var columns: [Column] = []
+  /// The kinds of regions that there are, and where each is explained; then what filling and hatching mean.
+  private(set) var kinds: [(kind: String, box: MapBox)] = []
+  private(set) var states: [MapBox] = []
 
   static let margin = 24.0, columnWidth = 316.0, blockWidth = 84.0, gap = 6.0, heading = 44.0, title = 54.0, bar = 34.0, legendLine = 18.0
-  static let columnsInRow = 5, legendsInLine = 3
+  static let columnsInRow = 5, legendsInLine = 3, regionsInColumn = 40, kindWidth = 92.0, stateWidth = 168.0, stateCount = 3
 
   init(_ map: MemoryMap) {
     let across = max(4, min(map.spaces.count, Self.columnsInRow))
     width = 2 * Self.margin + Double(across) * Self.columnWidth
     placeBar(map.frames)
     let lines = (parts.count + Self.legendsInLine - 1) / Self.legendsInLine
-    var top = Self.title + Self.bar + Self.gap + Double(lines) * Self.legendLine + Self.heading
-    var row: [Column] = []
-    for (index, space) in map.spaces.enumerated() {
-      row.append(Self.column(space, x: Self.margin + Double(row.count) * Self.columnWidth, y: top))
-      guard row.count == across || index == map.spaces.count - 1 else { continue }
-      columns += row
-      top = row.map(\.box.bottom).max()! + Self.gap * 3
-      row = []
+    var top = Self.title + Self.bar + Self.gap + Double(lines) * Self.legendLine + Self.gap
+    top = placeKinds(map, y: top) + Self.heading / 2
+    var tops = Array(repeating: top, count: across)
+    for space in map.spaces {
+      for (index, regions) in Self.divided(space.regions.count).enumerated() {
+        let place = tops.indices.min { tops[$0] < tops[$1] }!
+        let column = Self.column(
+          space, regions, part: index, of: Self.divided(space.regions.count).count, x: Self.margin + Double(place) * Self.columnWidth, y: tops[place])
+        columns.append(column)
+        tops[place] = column.box.bottom + Self.gap * 3
+      }
     }
-    height = top + Self.margin
+    height = tops.max()! + Self.margin
+  }
+
+  /// Parts of about the same length; one of no regions is a part as well.
+  static func divided(_ count: Int) -> [Range<Int>] {
+    let parts = max(1, (count + regionsInColumn - 1) / regionsInColumn)
+    return (0..<parts).map { count * $0 / parts..<count * ($0 + 1) / parts }
+  }
+
+  /// The end of the last line.
+  private mutating func placeKinds(_ map: MemoryMap, y: Double) -> Double {
+    var seen: Set<String> = []
+    var (x, y) = (Self.margin, y)
+    func box(_ size: Double) -> MapBox {
+      if x + size > width - Self.margin { (x, y) = (Self.margin, y + Self.legendLine) }
+      defer { x += size }
+      return MapBox(x: x, y: y, width: size, height: Self.legendLine)
+    }
+    for space in map.spaces {
+      for region in space.regions where seen.insert(region.kind).inserted { kinds.append((region.kind, box(Self.kindWidth))) }
+    }
+    for _ in 0..<Self.stateCount { states.append(box(Self.stateWidth)) }
+    return y + Self.legendLine
   }
 
   /// Units for a region of so many pages: two lines of text at least.
@@ -69,17 +101,19 @@ struct MapLayout {
     }
   }
 
-  private static func column(_ space: MemorySpace, x: Double, y: Double) -> Column {
+  private static func column(_ space: MemorySpace, _ regions: Range<Int>, part: Int, of parts: Int, x: Double, y: Double) -> Column {
     var blocks: [MapBox] = [], labels: [MapBox] = []
     var at = y + heading
-    for (index, region) in space.regions.enumerated() {
+    for index in regions {
+      let region = space.regions[index]
       // Neighbours touch; where addresses are left out, so is a bit of the column.
-      if index > 0, space.regions[index - 1].end != region.start { at += gap }
+      if index > regions.lowerBound, space.regions[index - 1].end != region.start { at += gap }
       let height = height(pages: region.pages)
       blocks.append(MapBox(x: x, y: at, width: blockWidth, height: height))
       labels.append(MapBox(x: x + blockWidth + 6, y: at, width: columnWidth - blockWidth - 18, height: height))
       at += height
     }
-    return Column(space: space, box: MapBox(x: x, y: y, width: columnWidth - 12, height: at - y), blocks: blocks, labels: labels)
+    return Column(
+      space: space, regions: regions, part: part, parts: parts, box: MapBox(x: x, y: y, width: columnWidth - 12, height: at - y), blocks: blocks, labels: labels)
   }
 }

@@ -22,10 +22,11 @@ public struct MapPicture {
       <defs>\(Self.hatch)</defs>
       <rect class="paper" width="100%" height="100%" fill="#ffffff"/>
       <text class="ink" x="\(Self.figure(MapLayout.margin))" y="26" font-size="16" font-weight="bold" fill="#1c1f24">\(Markup.escaped(Self.cut(title, 100)))</text>
-      <text class="soft" x="\(Self.figure(MapLayout.margin))" y="43" font-size="11" fill="#5c626b">\(Self.size(map.frames.total)) in frames of 4 KiB\(cacheText)</text>
+      <text class="soft" x="\(Self.figure(MapLayout.margin))" y="43" font-size="11" fill="#5c626b">\(Self.size(map.frames.total)) in frames of 4 KiB\(momentText)\(cacheText)</text>
       \(layout.parts.map(part).joined(separator: "\n"))
+      \(layout.kinds.map(kind).joined())\(zip(Self.states, layout.states).map(state).joined())
       \(layout.columns.map(column).joined(separator: "\n"))
-      <text class="soft" x="\(Self.figure(MapLayout.margin))" y="\(Self.figure(layout.height - 10))" fill="#5c626b">Heights grow with the logarithm of size, low addresses at the top. Filled: present. Hatched: present and in another space too (p and s: how many pages).</text>
+      <text class="soft" x="\(Self.figure(MapLayout.margin))" y="\(Self.figure(layout.height - 10))" fill="#5c626b">Heights grow with the logarithm of size, low addresses at the top. p and s: how many pages are present, and of these in another space too.</text>
       </svg>
 
       """
@@ -36,6 +37,27 @@ public struct MapPicture {
     guard let files = values["cache-files"], let hits = values["cache-hits"], let fills = values["cache-fills"], let evictions = values["cache-evictions"]
     else { return "" }
     return "; page cache: \(files) files, \(hits) hits, \(fills) fills, \(evictions) evictions"
+  }
+
+  private var momentText: String {
+    guard let nanoseconds = map.frames.values["nanoseconds"] else { return "" }
+    return String(format: ", %.3f s after power-on", Double(nanoseconds) / 1e9)
+  }
+
+  /// A line of the legend: what a colour stands for.
+  private func kind(_ kind: String, _ box: MapBox) -> String {
+    Self.rectangle(MapBox(x: box.x, y: box.y + 4, width: 10, height: 10), "fill=\"\(Self.colours[kind] ?? Self.other)\"")
+      + Self.text(kind, x: box.x + 15, y: box.y + 13, "class=\"ink\" font-size=\"11\" fill=\"#1c1f24\"")
+  }
+
+  private static let states = [("present", true, false), ("present, in another space too", true, true), ("mapped, not present", false, false)]
+
+  private func state(_ state: (name: String, isFilled: Bool, isHatched: Bool), _ box: MapBox) -> String {
+    let square = MapBox(x: box.x, y: box.y + 4, width: 10, height: 10)
+    var body = Self.rectangle(square, "class=\"hollow\" fill=\"\(state.isFilled ? Self.other : "#f1f3f5")\" stroke=\"\(Self.other)\"")
+    if state.isFilled { body = Self.rectangle(square, "fill=\"\(Self.other)\"") }
+    if state.isHatched { body += Self.rectangle(square, "fill=\"url(#shared)\"") }
+    return body + Self.text(state.name, x: box.x + 15, y: box.y + 13, "class=\"ink\" font-size=\"11\" fill=\"#1c1f24\"")
   }
 
   private func part(_ part: MapLayout.Part) -> String {
@@ -51,9 +73,10 @@ public struct MapPicture {
   private func column(_ column: MapLayout.Column) -> String {
     let space = column.space
     let sums = space.note.map { Self.cut($0, 55) } ?? "\(space.regions.count) regions, \(Self.size(space.resident)) present, \(Self.size(space.shared)) shared"
-    let regions = space.regions.indices.map { region(space.regions[$0], column.blocks[$0], column.labels[$0]) }
+    let regions = zip(space.regions[column.regions], zip(column.blocks, column.labels)).map { region($0, $1.0, $1.1) }
+    let title = Self.cut(space.title, 30) + (column.parts > 1 ? ", part \(column.part + 1) of \(column.parts)" : "")
     return """
-      <g>\(Self.text(Self.cut(space.title, 30), x: column.box.x, y: column.box.y + 16, "class=\"ink\" font-size=\"13\" font-weight=\"bold\" fill=\"#1c1f24\""))\
+      <g>\(Self.text(title, x: column.box.x, y: column.box.y + 16, "class=\"ink\" font-size=\"13\" font-weight=\"bold\" fill=\"#1c1f24\""))\
       \(Self.text(sums, x: column.box.x, y: column.box.y + 31, "class=\"soft\" fill=\"#5c626b\""))
       \(regions.joined(separator: "\n"))</g>
       """
