@@ -95,7 +95,7 @@ extension ModelRun {
     tally["mremap", default: (0, 0)].tried += 1
     guard error == nil, let source else { return }
     tally["mremap"]!.done += 1
-    if old == 0, source.isPrivate || source.isFile || source.loan != nil { problems.append("mremap doubled what is private") }
+    if old == 0, source.isPrivate || source.loan != nil { problems.append("mremap doubled what is private") }
     if isFixed, place != target { problems.append("mremap went elsewhere") }
     let moved = (0..<min(old, new)).map { processes[index].pages[first + $0] }
     // What only gets shorter may have holes.
@@ -114,9 +114,11 @@ extension ModelRun {
     let advice = [VM.Advice.normal, VM.Advice.random, VM.Advice.sequential, VM.Advice.willNeed, VM.Advice.dontNeed, VM.Advice.dontNeed, VM.Advice.free][random.below(7)]
     let forgets = advice == VM.Advice.dontNeed || advice == VM.Advice.free
     takeBack(index)
-    let expected = firstError(index, pages) ?? firstError(index, pages) { page in
-      forgets && (page.isLocked || page.isLent || advice == VM.Advice.free && !page.isAnonymous) ? .invalidArgument : nil
+    // Memory that cannot be forgotten comes before holes.
+    let isRefused = forgets && pages.contains { number in
+      processes[index].pages[number].map { $0.isLocked || $0.isLent || advice == VM.Advice.free && !$0.isAnonymous } ?? false
     }
+    let expected = isRefused ? .invalidArgument : firstError(index, pages)
     let call = VM.MAdvise(address: pages.lowerBound << 12, length: UInt64(pages.count) << 12, advice: advice)
     let done = agree("madvise", system.error(call, from: processes[index].thread), expected: expected)
     if advice == VM.Advice.willNeed { noticeCopies(index) }
@@ -137,7 +139,7 @@ extension ModelRun {
     noticeCopies(index)
     var expected = firstError(index, pages) ?? firstError(index, pages) { $0.access == 0 ? .noMemory : nil }
     // VM fetches from low to high: a page that is not in the cache comes before one that is nowhere, or after it.
-    if expected == nil, error == .ioError { expected = firstError(index, pages) { $0.exists && !$0.isOfStore ? nil : .ioError } }
+    if expected == nil, error == .noMemory { expected = firstError(index, pages) { $0.exists && !$0.isOfStore ? nil : .noMemory } }
     guard agree("mlock", error, expected: expected, lack: .wouldBlock) else { return }
     if firstError(index, pages, { $0.exists ? nil : .ioError }) != nil { problems.append("mlock of what is nowhere") }
     for number in pages { processes[index].pages[number]!.isLocked = true }
