@@ -16,6 +16,8 @@ struct Attack: Sendable {
   var name: StaticString
   var outcome: @Sendable () -> Outcome
   var body: @Sendable (Attack.Parameters) -> Void
+  /// Not one of "all": it does not end by itself, or takes the rights of who may kill services.
+  var isByNameOnly = false
 
   struct Parameters {
     var count: UInt64 = 2_000_000
@@ -47,15 +49,17 @@ private let attacks: [Attack] = [
   Attack(name: "calls", outcome: { .survives }, body: { randomCalls($0) }),
   Attack(name: "interrupts", outcome: { .survives }, body: { if $0.raw { rawInterrupts($0) } }),
   Attack(name: "memory", outcome: { .survivesOrSignal(Signal.kill) }, body: { _ in exhaustMemory() }),
+  Attack(name: "hold", outcome: { .signal(Signal.kill) }, body: { _ in holdMemory() }, isByNameOnly: true),
+  Attack(name: "starve", outcome: { .survives }, body: { _ in starve() }, isByNameOnly: true),
   Attack(name: "forkbomb", outcome: { .survives }, body: { _ in forkBomb() }),
 ]
 
 private let usage: StaticString =
-  "[-lr] [-n CALLS] [-s SEED] [NAME...]\nAttacks the system from unprivileged processes and says how each ended; status 0 if every\nattack got what it must: an error or a signal, and nobody else noticed. With -r also by raw SYSCALL and int."
+  "[-dlr] [-n CALLS] [-s SEED] [NAME...]\nAttacks the system from unprivileged processes and says how each ended; status 0 if every\nattack got what it must: an error or a signal, and nobody else noticed. With -r also by raw SYSCALL and int.\nWith -d one attack in this process itself, so its end is the status. By name only: hold, which lasts until it is killed, and starve,\nwhich kills the disk driver while it holds all memory."
 
 /// hostile [NAME...]: a system that can be hurt from here is broken.
 private func hostile(_ program: Program) -> Int {
-  let options = program.options("lrn:s:", usage: usage)
+  let options = program.options("dlrn:s:", usage: usage)
   if options["l"] {
     for attack in attacks { printLine(Bytes(attack.name)) }
     return 0
@@ -68,8 +72,13 @@ private func hostile(_ program: Program) -> Int {
     program.complain(name, "no such attack; see hostile -l")
     return 2
   }
+  if options["d"] {
+    guard options.operands.count == 1, let attack = attacks.first(where: { options.operands[0] == $0.name }) else { program.misused(usage, status: 2) }
+    attack.body(parameters)
+    return 0
+  }
   var status = 0
-  for attack in attacks where options.operands.isEmpty || options.operands.contains(where: { $0 == attack.name }) {
+  for attack in attacks where options.operands.isEmpty && !attack.isByNameOnly || options.operands.contains(where: { $0 == attack.name }) {
     if !launch(attack, parameters) { status = 1 }
   }
   return status
