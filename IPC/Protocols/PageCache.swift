@@ -133,7 +133,7 @@ public enum PageCache {
   }
 
   /// A page that VM asked for (`VFS.PageRequest`) cannot be had: whoever waits for it gets SIGBUS, but for `Errno.noMemory`:
-  /// then he waits for memory.
+  /// then he waits for memory, and `.wouldBlock`, no place for the request: VM sends it again.
   public struct Fail: Call {
     public static var number: Int32 { Number.fail.rawValue }
     public var mount: UInt32

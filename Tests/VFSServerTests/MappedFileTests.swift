@@ -77,6 +77,22 @@ struct MappedFileTests {
     world.audit()
   }
 
+  @Test("V22 V93 more requests for pages than VFS has places: VM hears that it has to ask again, not that memory is short")
+  func crowded() throws {
+    _ = try map(try p.open("/f"))
+    let places = world.vfs.tables.wantedPages.count
+    for _ in 0..<places + world.vfs.tables.workers.count + 2 {
+      world.deliver(Message(VFS.PageRequest(mount: file.mount, inode: file.inode, position: 8192)), from: .vm)
+    }
+    world.run()
+    #expect(!world.vm.cache.failures.isEmpty && world.vm.cache.failures.allSatisfy { $0.error == Errno.wouldBlock.rawValue })
+    #expect(world.vm.cache.pages[file]?[2] != nil)
+    world.vm.cache.failures = []
+    request(8192)
+    #expect(world.vm.cache.failures.isEmpty)
+    world.audit()
+  }
+
   @Test("The file is held from the first mapping to the last, whatever becomes of descriptors and names")
   func held() throws {
     let fd = try p.open("/f", Flags.readWrite)

@@ -235,6 +235,31 @@ struct FileMappingTests {
     stage.system.expectSound()
   }
 
+  @Test("V22 V93 VFS had no place for a request: it is asked again at VFS's next word, once, and nobody dies for it")
+  func crowded() throws {
+    let stage = try Stage()
+    let other = stage.system.process()
+    let a = try Self.map(stage), b = try Self.map(stage, other)
+    for (process, address) in [(stage.process, a + 4096), (other, b + 4096), (other, b + 8192)] {
+      #expect(stage.system.touch(process, address, .read) == nil)
+    }
+    #expect(stage.system.kernel.pageRequests.map(\.position) == [4096, 8192])
+    for page: UInt64 in [1, 2] { try fail(stage, page: page, .wouldBlock) }
+    _ = stage.system.information
+    #expect(stage.system.kernel.pageRequests.count == 2, "not while VFS has said nothing else")
+    #expect(stage.system.kernel.exceptions.isEmpty && stage.system.kernel.replies.isEmpty)
+    #expect(try stage.system.call(PageCache.Pressure(process: .none), from: stage.vfs).waiting == 0)
+    #expect(stage.system.kernel.pageRequests.map(\.position).sorted() == [4096, 4096, 8192, 8192])
+    // Full again, then not.
+    try fail(stage, page: 1, .wouldBlock)
+    try stage.fill(7, page: 2)
+    #expect(stage.system.kernel.pageRequests.count == 5 && stage.system.kernel.pageRequests.last?.position == 4096)
+    try stage.fill(7, page: 1)
+    #expect(stage.system.vm.parked == nil && stage.system.vm.unsent == 0 && stage.system.kernel.exceptions.isEmpty)
+    #expect(Set(stage.system.kernel.replies.map(\.to.raw)) == [stage.process.raw, other.raw])
+    stage.system.expectSound()
+  }
+
   @Test("V93 no memory for a page: SIGKILL; an error of the file system: SIGBUS")
   func failures() throws {
     let stage = try Stage()

@@ -62,8 +62,9 @@ extension VirtualFileSystem {
 
   // MARK: Pages on demand
 
+  /// What a full queue has no place for VM asks for again: that is no lack of memory.
   func want(_ page: WantedPage) {
-    guard wantedCount < tables.wantedPages.count else { return fail(page, .noMemory) }
+    guard wantedCount < tables.wantedPages.count else { return fail(page, .wouldBlock) }
     tables.wantedPages[(firstWanted + wantedCount) % tables.wantedPages.count] = page
     wantedCount += 1
   }

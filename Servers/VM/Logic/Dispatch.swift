@@ -47,7 +47,7 @@ extension VirtualMemory {
     }
     if pendingSignals > 0 { tellPending(&ipc) }
     if files.firstOwed != nil { tellOwed(&ipc) }
-    if unsent > 0 { askAgain(&ipc) }
+    if unsent > 0, !isCrowded { askAgain(&ipc) }
     if pressure.isUnsent { sendWriteBack(&ipc) }
     settle()
     if pressure.first != nil { feed(&ipc) }

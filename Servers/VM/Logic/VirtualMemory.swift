@@ -39,6 +39,8 @@ public struct VirtualMemory: BitwiseCopyable {
   var parked: ParkedFault.Pointer?
   var parkedFaults: RecordPool<ParkedFault>
   var unsent: UInt64 = 0
+  /// VFS had no place for a request. What it has it answers, one by one, so the next word from it is the time to ask again.
+  var isCrowded = false
   /// What is done about a shortage.
   var pressure = Pressure()
   /// Spaces whose supervisor has yet to hear of a signal.

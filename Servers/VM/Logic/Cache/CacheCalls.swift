@@ -7,6 +7,7 @@ import Protocols
 extension VirtualMemory {
   mutating func pageCache<K: Transport>(_ number: PageCache.Number, _ message: Message, _ ipc: inout K) throws(Errno) -> Message {
     guard number == .information || number == .storeInformation || number == .pressure || message.source == .vfs else { throw .notPermitted }
+    if message.source == .vfs { isCrowded = false }
     switch number {
     case .read: return Message(reply: VFS.Count(count: try read(message.body(), &ipc)))
     case .fill: return Message(reply: VFS.Count(count: try fill(message.body(), &ipc)))
@@ -19,6 +20,10 @@ extension VirtualMemory {
     case .map: return Message(reply: try map(message.body(), &ipc))
     case .fail:
       let call: PageCache.Fail = message.body()
+      if call.error == Errno.wouldBlock.rawValue {
+        askLater(call.mount, call.inode, call.position >> 12)
+        return Message(reply: Done())
+      }
       wake(call.mount, call.inode, call.position >> 12, 1, error: call.error == Errno.noMemory.rawValue ? .noMemory : .ioError, &ipc)
     case .missing: return Message(reply: try missing(message.body(PageCache.Missing.self).process))
     case .mapping: return Message(reply: try mapping(message.body()))

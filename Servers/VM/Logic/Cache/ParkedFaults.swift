@@ -14,7 +14,7 @@ struct ParkedFault: BitwiseCopyable {
   var mount: UInt32
   var inode: UInt64
   var page: UInt64
-  /// 1: VFS's queue was full, the request has still to go out.
+  /// 1: VFS had no room, the request has still to go out.
   var unsent: UInt32 = 0
 }
 
@@ -73,6 +73,21 @@ extension VirtualMemory {
         guard ask(for: at.pointee, &ipc) else { return }
         at.pointee.unsent = 0
         unsent &-= 1
+      }
+      link = at.pointee.next
+    }
+  }
+
+  /// VFS has no place for the request: it goes out again, but not at once, or two servers would do nothing else.
+  mutating func askLater(_ mount: UInt32, _ inode: UInt64, _ page: UInt64) {
+    isCrowded = true
+    var link = parked
+    while let at = link {
+      if at.pointee.page == page, at.pointee.inode == inode, at.pointee.mount == mount {
+        // One request for all who wait for the page.
+        if at.pointee.unsent == 0 { unsent &+= 1 }
+        at.pointee.unsent = 1
+        return
       }
       link = at.pointee.next
     }
