@@ -32,14 +32,16 @@ extension VFS {
     }
   }
 
-  /// From VM, without an answer: a thread waits for this page of a file. `PageCache.Fill` or `PageCache.Fail` follows.
+  /// From VM, without an answer: a thread waits for this page of a file. `PageCache.Fill` or `PageCache.Fail` follows. With `isAhead`
+  /// nobody waits: it is advice, done when there is room for it, and brings more pages behind.
   public struct PageRequest: Call {
     public static var number: Int32 { Number.pageRequest.rawValue }
     public var mount: UInt32
-    public var reserved: UInt32 = 0
+    public var isAhead: UInt32
     public var inode, position: UInt64
-    public init(mount: UInt32, inode: UInt64, position: UInt64) {
+    public init(mount: UInt32, inode: UInt64, position: UInt64, isAhead: Bool = false) {
       self.mount = mount
+      self.isAhead = isAhead ? 1 : 0
       self.inode = inode
       self.position = position
     }

@@ -93,6 +93,22 @@ struct MappedFileTests {
     world.audit()
   }
 
+  @Test("V90 advice brings a long run at once, and has no place where many pages are wanted already: VM hears nothing of that")
+  func ahead() throws {
+    _ = try map(try p.open("/f"))
+    func advise(_ position: UInt64) {
+      world.deliver(Message(VFS.PageRequest(mount: file.mount, inode: file.inode, position: position, isAhead: true)), from: .vm)
+    }
+    advise(4096)
+    world.run()
+    #expect((1...12).allSatisfy { world.vm.cache.pages[file]?[$0] != nil } && world.vm.cache.pages[file]?[0] == nil)
+    for _ in 0..<Bound.ahead * 3 { advise(8192) }
+    #expect(world.vfs.wantedCount <= Bound.ahead)
+    request(0)
+    #expect(world.vm.cache.pages[file]?[0] != nil && world.vm.cache.failures.isEmpty)
+    world.audit()
+  }
+
   @Test("The file is held from the first mapping to the last, whatever becomes of descriptors and names")
   func held() throws {
     let fd = try p.open("/f", Flags.readWrite)

@@ -99,11 +99,11 @@ extension VirtualFileSystem {
     return try fetch(worker, vnode, position & ~4095) > 0
   }
 
-  /// Under the lock: fetches the page at `start` and some behind it, many if the file is read in order. The answer is the
+  /// Under the lock: fetches the page at `start` and some behind it, many if the file is read in order or will be needed. The answer is the
   /// pages that the cache has then; 0 if it takes none, or the file has none there.
-  func fetch(_ worker: Int, _ vnode: Int, _ start: UInt64) throws(Errno) -> UInt64 {
+  func fetch(_ worker: Int, _ vnode: Int, _ start: UInt64, isAhead: Bool = false) throws(Errno) -> UInt64 {
     let mount = tables.vnodes[vnode].mount
-    let window = start == tables.vnodes[vnode].readUpTo ? Bound.chunk : Bound.firstRead
+    let window = isAhead || start == tables.vnodes[vnode].readUpTo ? Bound.chunk : Bound.firstRead
     let size = tables.vnodes[vnode].node.size
     guard start < size else { return 0 }
     let want = min(window, size - start)

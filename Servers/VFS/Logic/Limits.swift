@@ -29,6 +29,8 @@ enum Bound {
   static var chunk: UInt64 { 64 << 10 }
   /// What is fetched where a file is not read in order.
   static var firstRead: UInt64 { 16 << 10 }
+  /// Advice is taken while fewer pages than this are to be fetched.
+  static var ahead: Int { 64 }
   /// Linux's limit for read and write.
   static var transfer: UInt64 { 0x7FFF_F000 }
   static var fileSize: UInt64 { UInt64(Int64.max) }

@@ -64,6 +64,7 @@ extension VirtualFileSystem {
 
   /// What a full queue has no place for VM asks for again: that is no lack of memory.
   func want(_ page: WantedPage) {
+    if page.isAhead, wantedCount >= Bound.ahead { return }
     guard wantedCount < tables.wantedPages.count else { return fail(page, .wouldBlock) }
     tables.wantedPages[(firstWanted + wantedCount) % tables.wantedPages.count] = page
     wantedCount += 1
@@ -118,7 +119,7 @@ extension VirtualFileSystem {
     let lock = cacheLock(tables.vnodes[vnode].mount)
     acquire(lock, worker)
     defer { release(lock: lock) }
-    let pages = try fetch(worker, vnode, page.position & ~4095)
+    let pages = try fetch(worker, vnode, page.position & ~4095, isAhead: page.isAhead)
     if page.position >= tables.vnodes[vnode].node.size { throw .ioError }
     return pages > 0
   }

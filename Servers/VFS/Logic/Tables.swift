@@ -187,6 +187,8 @@ struct WantedPage: BitwiseCopyable {
   var token: UInt64 = 0
   var inode: UInt64 = 0
   var position: UInt64 = 0
+  /// Nobody waits for it.
+  var isAhead = false
 }
 
 enum Job: BitwiseCopyable {
@@ -238,7 +240,7 @@ struct Tables {
   let locks: Table<Int16>
   /// Messages that nobody waits for, kept while our queue in the kernel is full.
   let outbox: Table<Posted>
-  /// Pages to be fetched, in order; one for each thread that there can be.
+  /// Pages to be fetched, in order; one for each thread that there can be, and `Bound.ahead` that nobody waits for.
   let wantedPages: Table<WantedPage>
 
   init(_ limits: Limits, workers workerCount: Int) {
@@ -253,7 +255,7 @@ struct Tables {
     outstanding = Table(count: workerCount + limits.processes, repeating: Outstanding())
     workers = Table(count: workerCount, repeating: Worker())
     locks = Table(count: limits.files + Lock.count, repeating: 0)
-    wantedPages = Table(count: limits.threads, repeating: WantedPage())
+    wantedPages = Table(count: limits.threads + Bound.ahead, repeating: WantedPage())
     // Each open file and each vnode sends at most one such message when it goes, and jobs that could make new
     // ones wait while any is kept here; each process can be owed a signal and have a request cancelled, each worker
     // an answer.

@@ -153,7 +153,7 @@ public final class VirtualFileSystem<T: Transport>: Server {
       switch VFS.Number(rawValue: message.type) {
       case .pageRequest:
         let call: VFS.PageRequest = message.body()
-        return want(WantedPage(mount: call.mount, inode: call.inode, position: call.position))
+        return want(WantedPage(mount: call.mount, inode: call.inode, position: call.position, isAhead: call.isAhead != 0))
       case .fileUnmapped: return unmapped(message.body())
       case .writeBack: return wantWriteBack(message.body())
       default: break

@@ -55,10 +55,13 @@ extension VirtualMemory {
   }
 
   /// A call that finds no frames is done again as long as clean pages can be taken out of processes for it: it happened not at all.
-  private mutating func perform<K: Transport>(_ message: Message, _ ipc: inout K) -> Message {
+  /// Nil: it waits for a page of a file.
+  mutating func perform<K: Transport>(_ message: Message, tries: UInt64 = 0, _ ipc: inout K) -> Message? {
     while true {
       frames.isShort = false
+      lacking = 0
       do throws(Errno) { return try call(message, &ipc) } catch {
+        if lacking != 0 { return wait(message, tries, &ipc) }
         guard error == .noMemory || error == .wouldBlock || error == .noSpace, frames.isShort else { return Message(error: error) }
         settle()
         guard unmapClean(&ipc) else {

@@ -41,6 +41,9 @@ public struct VirtualMemory: BitwiseCopyable {
   var unsent: UInt64 = 0
   /// VFS had no place for a request. What it has it answers, one by one, so the next word from it is the time to ask again.
   var isCrowded = false
+  /// The page that `makeResident` met last and VFS has to bring, 0 for none; and the number of the last call that waited for one.
+  var lacking: UInt64 = 0
+  var lastCall: UInt32 = 0
   /// What is done about a shortage.
   var pressure = Pressure()
   /// Spaces whose supervisor has yet to hear of a signal.

@@ -194,4 +194,6 @@ struct FlatProcess {
   var heapEnd: UInt64 = 0x500
   /// A fault waits for VFS.
   var isWaiting = false
+  /// What it waits to have locked, if it waits for that.
+  var locking: Range<UInt64>?
 }

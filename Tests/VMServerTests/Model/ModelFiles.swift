@@ -99,6 +99,11 @@ extension ModelRun {
       if !processes[index].isWaiting { problems.append("a reply to one that did not wait") }
       processes[index].isWaiting = false
       noticeCopies(index)
+      if let pages = processes[index].locking {
+        processes[index].locking = nil
+        if message.type == 0 { for number in pages { processes[index].pages[number]!.isLocked = true } }
+        continue
+      }
       let signal = system.kernel.exceptions.suffix(from: told).last { $0.event.thread == thread }?.event.signal
       if message.type != 0, signal == nil { problems.append("a fault failed and nobody was told") }
       // A victim's page may still come before its end.

@@ -140,6 +140,12 @@ extension ModelRun {
     var expected = firstError(index, pages) ?? firstError(index, pages) { $0.access == 0 ? .noMemory : nil }
     // VM fetches from low to high: a page that is not in the cache comes before one that is nowhere, or after it.
     if expected == nil, error == .noMemory { expected = firstError(index, pages) { $0.exists && !$0.isOfStore ? nil : .noMemory } }
+    if error == .timedOut {
+      if expected != nil { problems.append("mlock waits and should fail") }
+      processes[index].isWaiting = true
+      processes[index].locking = pages
+      return
+    }
     guard agree("mlock", error, expected: expected, lack: .wouldBlock) else { return }
     if firstError(index, pages, { $0.exists ? nil : .ioError }) != nil { problems.append("mlock of what is nowhere") }
     for number in pages { processes[index].pages[number]!.isLocked = true }

@@ -111,7 +111,8 @@ public func setResourceLimit(_ resource: UInt32, soft: UInt64, hard: UInt64) thr
   _ = try request(VM.SetLimit(resource: resource, soft: soft, hard: hard), of: .vm)
 }
 
-/// mmap(2) of a file: `MapFlags.shared` or `.private`, from `offset`, a multiple of the page size.
+/// mmap(2) of a file: `MapFlags.shared` or `.private`, from `offset`, a multiple of the page size. With `MapFlags.locked` its pages
+/// are there, but for those that cannot be read; that is no error.
 public func mapFile(
   _ descriptor: Int, _ length: Int, _ protection: UInt32 = Protection.read, flags: UInt32 = MapFlags.private, offset: UInt64 = 0,
   at hint: UInt64 = 0
@@ -119,5 +120,7 @@ public func mapFile(
   let reply = try request(
     VFS.MapFile(descriptor: Int64(descriptor), address: hint, length: UInt64(length), offset: offset, protection: protection, flags: flags), of: .vfs)
   guard let pointer = UnsafeMutableRawPointer(bitPattern: UInt(reply.address)) else { throw .noMemory }
+  // VM waits for no disk while VFS waits for it.
+  if flags & MapFlags.locked != 0 { do throws(Errno) { try lockMemory(pointer, length) } catch {} }
   return pointer
 }

@@ -86,6 +86,7 @@ extension VirtualMemory {
     region.flags = isLocked ? Region.mapped | Region.locked : Region.mapped
     space.pointee.regions.insert(regions.take(region))
     merge(space, range)
+    if isLocked { populate(space, range, &ipc) }
     return PageCache.Map.Reply(address: range.start, isFirst: isFirst ? 1 : 0)
   }
 

@@ -16,6 +16,8 @@ struct ParkedFault: BitwiseCopyable {
   var page: UInt64
   /// 1: VFS had no room, the request has still to go out.
   var unsent: UInt32 = 0
+  /// Not a fault but a call of the process waits (`Space.waiting`): its number, 0 for a fault.
+  var call: UInt32 = 0
 }
 
 extension VirtualMemory {
@@ -31,14 +33,22 @@ extension VirtualMemory {
     // A thread that is not parked must not wait: its supervisor hears of it (V93).
     do throws(Errno) { try parkedFaults.reserve(1, &frames, .service) } catch { return refuse(fault, of: thread, .noMemory, &ipc) }
     let page = region.pointee.page(at: fault.address)
-    var record = ParkedFault(next: parked, fault: fault, thread: thread, mount: file.pointee.mount, inode: file.pointee.inode, page: page)
+    // A thread that faults has given up its call.
+    space.pointee.waitingCall = 0
+    park(ParkedFault(next: nil, fault: fault, thread: thread, mount: file.pointee.mount, inode: file.pointee.inode, page: page), &ipc)
+    return nil
+  }
+
+  /// A record is reserved.
+  mutating func park<K: Transport>(_ new: ParkedFault, _ ipc: inout K) {
+    var record = new
     // One request for all who wait for the page (V22).
-    if !isAwaited(record.mount, record.inode, page), !ask(for: record, &ipc) {
+    if !isAwaited(record.mount, record.inode, record.page), !ask(for: record, &ipc) {
       record.unsent = 1
       unsent &+= 1
     }
+    record.next = parked
     parked = parkedFaults.take(record)
-    return nil
   }
 
   /// For VM's own copies, which do not wait either.
@@ -50,7 +60,7 @@ extension VirtualMemory {
     }
   }
 
-  private func isAwaited(_ mount: UInt32, _ inode: UInt64, _ page: UInt64) -> Bool {
+  func isAwaited(_ mount: UInt32, _ inode: UInt64, _ page: UInt64) -> Bool {
     var link = parked
     while let at = link {
       if at.pointee.page == page, at.pointee.inode == inode, at.pointee.mount == mount { return true }
@@ -112,7 +122,9 @@ extension VirtualMemory {
       let copying = record.fault.access & KernelEvent.PageFault.kernelCopy != 0
       guard copying || spaces[id: record.fault.space] != nil else { continue }
       let answer: Message?
-      if error == .noMemory, !copying, let space = spaces[id: record.fault.space], space.pointee.claim == .user {
+      if record.call != 0 {
+        answer = goOn(record, error, &ipc)
+      } else if error == .noMemory, !copying, let space = spaces[id: record.fault.space], space.pointee.claim == .user {
         answer = starve(record.fault, of: record.thread, space, &ipc)
       } else if let error {
         answer = refuse(record.fault, of: record.thread, error, &ipc)

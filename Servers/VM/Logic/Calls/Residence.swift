@@ -6,7 +6,7 @@ import Protocols
 extension VirtualMemory {
   /// Has the pages of a range there, fit for what its regions allow: what may be written can be, so that no copy of a page or
   /// of a table is left to be made. Pages without access, and beyond the end of what is mapped, stay out. Throws the
-  /// first error; what is done then stays, and no program can tell.
+  /// first error, with `lacking` if that is a page that VFS has to bring; what is done then stays, and no program can tell.
   mutating func makeResident<K: Transport>(_ space: Space.Pointer, _ range: PageRange, _ ipc: inout K) throws(Errno) {
     var link = space.pointee.regions.first(in: range)
     while let region = link {
@@ -15,17 +15,15 @@ extension VirtualMemory {
         var page = max(region.pointee.start, range.start)
         let end = min(region.pointee.end, range.end)
         while page < end {
-          try resolve(space, page, access, &ipc)
+          do throws(Errno) { try resolve(space, page, access, &ipc) } catch {
+            if error == .wouldBlock { lacking = page }
+            throw error
+          }
           page &+= Page.size
         }
       }
       link = space.pointee.regions.next(region, in: range)
     }
-  }
-
-  /// The same for those who can do without: what there is no memory for comes when it is touched.
-  mutating func populate<K: Transport>(_ space: Space.Pointer, _ range: PageRange, _ ipc: inout K) {
-    do throws(Errno) { try makeResident(space, range, &ipc) } catch {}
   }
 
   /// Pages of `range` that have no entry.
@@ -78,7 +76,8 @@ extension VirtualMemory {
     try lock(space, range, &ipc)
   }
 
-  /// Pages first, which can fail; then the mark. `.wouldBlock`: no frames; `.noMemory`: a page behind the end of a file.
+  /// Pages first, which can fail or have to wait; then the mark. `.wouldBlock`: no frames, or `lacking`; `.noMemory`: a page behind the
+  /// end of a file.
   private mutating func lock<K: Transport>(_ space: Space.Pointer, _ range: PageRange, _ ipc: inout K) throws(Errno) {
     do throws(Errno) {
       guard missingPages(space, range) <= frames.available(space.pointee.claim) else {

@@ -63,6 +63,7 @@ extension VirtualMemory {
       if victim == space { return refuse(fault, of: thread, .noMemory, &ipc) }
       kill(victim, &ipc)
     }
+    space.pointee.waitingCall = 0
     let record = parkedFaults.take(ParkedFault(next: nil, fault: fault, thread: thread, mount: 0, inode: 0, page: 0))
     if let last = pressure.last { last.pointee.next = record } else { pressure.first = record }
     pressure.last = record

@@ -59,6 +59,10 @@ struct Space: BitwiseCopyable {
   var fileFaults: UInt64 = 0
   /// The page of a file that a server's copy met and VM would not wait for, 0 for none: see `PageCache.Missing`.
   var refused: UInt64 = 0
+  /// The call that waits for a page of a file, how it is numbered, 0 for none, and how often it was begun anew: see `goOn`.
+  var waiting = Message()
+  var waitingCall: UInt32 = 0
+  var tries: UInt64 = 0
 
   init(id: UInt32, root: Frame, claim: Claim) {
     self.id = id
