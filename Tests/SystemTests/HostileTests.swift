@@ -20,13 +20,13 @@ import ToolKit
   }
 
   @Test("SEC8 SEC20 M-J1 M-N5 2,000,000 random traps by the stub page, SYSCALL and int, garbage in every register: nothing of the kernel's comes back")
-  func calls() throws { try Self.attack("calls", "-r -n 2000000 -s 1 calls interrupts", seconds: 900) }
+  func calls() throws { try Self.attack("calls", "-r -n 2000000 -s 1 calls interrupts stacks", seconds: 900) }
 
-  @Test("SEC8 SEC20 random traps where programs come by another entry", arguments: [
+  @Test("SEC8 SEC20 V50 random traps where programs come by another entry", arguments: [
     ("max", "ipc=int"), ("Skylake-Client-v1", "ipc=sysenter"), ("max", "fastpath=off"),
   ])
   func entries(cpu: String, word: String) throws {
-    try Self.attack("calls-\(word.filter(\.isLetter))", "-r -n 100000 -s 2 calls interrupts", seconds: 300, cpu: cpu, words: [word])
+    try Self.attack("calls-\(word.filter(\.isLetter))", "-r -n 100000 -s 2 calls interrupts stacks", seconds: 300, cpu: cpu, words: [word])
   }
 
   @Test("SEC9 SEC14 SEC15 SEC16 M-K1 wild pointers, faults and privileged instructions") func faults() throws {

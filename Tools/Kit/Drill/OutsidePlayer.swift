@@ -34,7 +34,7 @@ public struct OutsidePlayer {
     try image.makeDisk(disk, files: Ballast.files.merging(["drill/run": Self.script(outside)]) { $1 })
     var machine = Machine(media: media, disk: .file(disk), log: project.logs + "/drill.\(drill.label(.processes)).log")
     machine.memory = drill.memory
-    machine.words = [Batch.word, "run=/drill/run"]
+    machine.words = [Batch.word, Machine.sameAddresses, "run=/drill/run"]
     var report = DrillReport(drill: drill.name, seed: seed ?? drill.seed)
     report.about = drill.about
     report.host = .processes

@@ -57,7 +57,7 @@ public struct Player {
     machine.counted = host == .metal
     machine.memory = drill.memory
     machine.seed = seed ?? drill.seed
-    machine.words = [Batch.word, Machine.polling, "run=/" + Self.script]
+    machine.words = [Batch.word, Machine.polling, Machine.sameAddresses, "run=/" + Self.script]
     let result = try Batch.run(machine, script: nil, seconds: seconds, watcher: { log in
       progress?.show("\(drill.name): \(KernelLog.restarts(log()).count) recoveries")
     })

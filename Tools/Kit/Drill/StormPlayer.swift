@@ -141,7 +141,7 @@ public struct StormPlayer {
     machine.memory = drill.memory
     machine.seed = seed
     // Without the page cache: each read must meet the driver that dies.
-    machine.words = [Batch.word, Machine.polling, "cache=off", "run=/drill/run"]
+    machine.words = [Batch.word, Machine.polling, "cache=off", Machine.sameAddresses, "run=/drill/run"]
     let result = try Batch.run(machine, script: nil, seconds: seconds, watcher: { log in
       guard let storm else { return }
       progress?.show("\(drill.name): \(max(0, KernelLog.restarts(log()).count - Self.warmUpKills)) of \(storm.kills) deaths survived")

@@ -41,6 +41,9 @@ public struct Machine: Sendable {
   /// A word for the kernel: it idles without HLT. On a counted machine HLT leaps to the next alarm, so a disk of the
   /// host's that takes its time would let any number of alarms go by; this way time is instructions only.
   public static let polling = "idle=poll"
+  /// Programs lie at the same addresses each time. With random ones a process can need a page table more or less than the last one did,
+  /// and whoever compares frames or instructions would see that.
+  public static let sameAddresses = "norandom"
   public var seed = 1
   /// Waits for a debugger on TCP port 1234.
   public var gdb = false

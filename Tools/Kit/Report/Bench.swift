@@ -63,7 +63,7 @@ public struct Bench {
     machine.cpu = Self.quiet(cpu)
     machine.memory = 1024
     // Exact figures want the same addresses each time.
-    machine.words = words + ["norandom"]
+    machine.words = words + [Machine.sameAddresses]
     return machine
   }
 
@@ -91,7 +91,7 @@ public struct Bench {
     var machine = Machine(media: .direct(kernel: project.kernel, archive: archive), disk: .none, log: project.logs + "/bench.log")
     machine.counted = true
     machine.cpu = Self.quiet(cpu)
-    machine.words = ["probe=figures", "norandom"] + words
+    machine.words = ["probe=figures", Machine.sameAddresses] + words
     return (machine, archive)
   }
 

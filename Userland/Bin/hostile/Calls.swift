@@ -81,7 +81,8 @@ private func attack(_ count: UInt64, _ seed: UInt64, ways: UInt64) {
   for made in 0..<count {
     if made % stride == stride - 1 { do throws(Errno) { try writeAll(reportDescriptor, mark) } catch { terminate(1) } }
     var given = Registers()
-    for index in 0..<16 { given[index] = index == Registers.rsp || random.below(2) == 0 ? random.next() : word(&random) }
+    for index in 0..<16 { given[index] = random.below(2) == 0 ? random.next() : word(&random) }
+    given[Registers.rsp] = anyStack(&random)
     let payload = Registers.payload
     for place in 0..<7 { given[payload[place]] = word(&random) }
     let header = header(&random)

@@ -48,6 +48,7 @@ private let attacks: [Attack] = [
   Attack(name: "pointers", outcome: { .survives }, body: { _ in wildPointers() }),
   Attack(name: "calls", outcome: { .survives }, body: { randomCalls($0) }),
   Attack(name: "interrupts", outcome: { .survives }, body: { if $0.raw { rawInterrupts($0) } }),
+  Attack(name: "stacks", outcome: { .survives }, body: { if $0.raw { rawStacks($0) } }),
   Attack(name: "memory", outcome: { .survivesOrSignal(Signal.kill) }, body: { _ in exhaustMemory() }),
   Attack(name: "hold", outcome: { .signal(Signal.kill) }, body: { _ in holdMemory() }, isByNameOnly: true),
   Attack(name: "starve", outcome: { .survives }, body: { _ in starve() }, isByNameOnly: true),

@@ -93,6 +93,40 @@ private func isAmong(_ value: UInt64, _ given: Registers) -> Bool {
   return false
 }
 
+/// An address in the first stack: what the stack pointer must be for a trap, and is not aligned to anything.
+@inline(never) func anyStack(_ random: inout Random) -> UInt64 {
+  var here = random.below(0x1_0000)
+  let below = here
+  return withUnsafeMutablePointer(to: &here) { UInt64(UInt(bitPattern: $0)) &- below }
+}
+
+/// A trap in a process of its own, which ends with 0 if no register came back that should not have.
+private func trapInChild(_ way: UInt64, _ given: Registers) throws(Errno) -> WaitStatus {
+  let child = try fork()
+  if child == 0 { terminate(trap(way, given) == nil ? 0 : 2) }
+  return waitUntilEnd(of: child)
+}
+
+/// V50: by SYSCALL and `int`, with garbage in the stack pointer: the end, by a signal.
+func rawStacks(_ parameters: Attack.Parameters) {
+  var random = Random(seed: parameters.seed)
+  for turn in 0..<64 as Range<UInt64> {
+    do throws(Errno) {
+      var given = Registers()
+      for index in 0..<16 { given[index] = random.next() }
+      given[Registers.rax] = random.below(9)
+      if turn & 2 != 0 { given[Registers.rsp] = random.below(1 << 47) }
+      if try trapInChild(1 + turn & 1, given).exited {
+        printLine(Bytes("hostile stacks: a trap from ") + digits(given[Registers.rsp], base: 16) + Bytes(" came back"))
+        exit(1)
+      }
+    } catch {
+      printLine(Bytes("hostile stacks: ") + Bytes(errorText(error)))
+      exit(1)
+    }
+  }
+}
+
 /// Each vector by `int`, with garbage in all registers, in a process of its own: a signal, or for the trap's own vector an answer.
 func rawInterrupts(_ parameters: Attack.Parameters) {
   var random = Random(seed: parameters.seed)
@@ -103,9 +137,8 @@ func rawInterrupts(_ parameters: Attack.Parameters) {
       var given = Registers()
       for index in 0..<16 { given[index] = random.next() }
       given[Registers.rax] = 8 + random.below(1 << 40)
-      let child = try fork()
-      if child == 0 { terminate(trap(3 + vector, given) == nil ? 0 : 2) }
-      let status = waitUntilEnd(of: child)
+      if vector == 0x80 { given[Registers.rsp] = anyStack(&random) }
+      let status = try trapInChild(3 + vector, given)
       let isGood = vector == 0x80 ? status.exited && status.exitStatus == 0 : !status.exited
       if !isGood {
         printLine(Bytes("hostile interrupts: vector ") + decimal(vector) + Bytes(status.exited ? " came back" : " ended the process"))
