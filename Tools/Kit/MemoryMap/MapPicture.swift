@@ -50,7 +50,7 @@ public struct MapPicture {
       + Self.text(kind, x: box.x + 15, y: box.y + 13, "class=\"ink\" font-size=\"11\" fill=\"#1c1f24\"")
   }
 
-  private static let states = [("present", true, false), ("present, in another space too", true, true), ("mapped, not present", false, false)]
+  private static let states = [("present", true, false), ("present, shared", true, true), ("mapped, not present", false, false)]
 
   private func state(_ state: (name: String, isFilled: Bool, isHatched: Bool), _ box: MapBox) -> String {
     let square = MapBox(x: box.x, y: box.y + 4, width: 10, height: 10)
