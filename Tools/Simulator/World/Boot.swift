@@ -33,7 +33,10 @@ extension World {
     boot.pointee.seed = (scenario.seed, 1, 0, 0)
     boot.pointee.freeCount = 1
     boot.pointee.free[0] = PhysicalRange(base: free, length: ramSize - free)
-    let line = Array((scenario.commandLine + (scenario.rootInMemory ? " root=ram batch" : " batch")).utf8.prefix(BootInformation.commandLineLimit))
+    // The same addresses in every life: a run is judged by its frames too, and with random ones a new life can need another number of
+    // page tables.
+    let words = scenario.commandLine + " norandom" + (scenario.rootInMemory ? " root=ram batch" : " batch")
+    let line = Array(words.utf8.prefix(BootInformation.commandLineLimit))
     boot.pointee.commandLineLength = UInt64(line.count)
     for (index, byte) in line.enumerated() { boot.pointee.commandLine[index] = byte }
 
